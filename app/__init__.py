@@ -1,0 +1,1 @@
+"""ctr-serve: an online CTR inference service that knows its model."""

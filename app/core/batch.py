@@ -1,0 +1,35 @@
+"""A ragged batch: behaviors end to end, and candidates with the index of their user."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class RaggedBatch:
+    """Encoded features: table rows for sparse fields, standardized numbers for dense ones.
+
+    U users, N behaviors of all users, C candidates, F behavior fields,
+    S sparse and D dense side fields, in the order of the `FeatureSchema` properties.
+    """
+
+    lengths_U: Rows
+    behaviors_NF: Rows
+    user_sparse_US: Rows
+    user_dense_UD: Floats
+    candidates_CF: Rows
+    candidate_sparse_CS: Rows
+    candidate_dense_CD: Floats
+    user_of_C: Rows  # index into the users
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model says of C candidates; attention is zero past the user's last behavior."""
+
+    ctr_C: Floats
+    attention_CT: Floats

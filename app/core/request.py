@@ -1,0 +1,110 @@
+"""What is asked and what is answered, free of HTTP: columns instead of one object per candidate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.keys import Keys
+
+FieldValue = str | int | float | None
+RankBy = Literal["ctr", "ecpm"]
+Degradation = Literal["stale_history", "truncated_history", "no_history", "prior"]
+
+# A stored behavior has these fields, in this order; candidates carry them too.
+BEHAVIOR_FIELDS = ("item_id", "category_id")
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviorSequence:
+    """A user's behaviors, oldest first; F fields as in `BEHAVIOR_FIELDS`."""
+
+    keys_TF: Keys
+    timestamps_T: NDArray[np.uint32]  # unix seconds
+
+    def __len__(self) -> int:
+        return len(self.timestamps_T)
+
+    def newest(self, count: int) -> "BehaviorSequence":
+        """The last `count` behaviors, as the models were trained on."""
+        if len(self) <= count:
+            return self
+        return BehaviorSequence(self.keys_TF[-count:], self.timestamps_T[-count:])
+
+
+NO_BEHAVIORS = BehaviorSequence(
+    np.empty((0, len(BEHAVIOR_FIELDS)), np.uint64), np.empty(0, np.uint32)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The ads to score: one column per field, all of the same length."""
+
+    ad_ids: Sequence[str]
+    bids: Sequence[float | None]
+    fields: Mapping[str, Sequence[FieldValue]]  # item_id, category_id and what the schema declares
+
+    def __len__(self) -> int:
+        return len(self.ad_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class UserContext:
+    """Everything about the user and the moment; nothing about a candidate."""
+
+    user_id: str
+    behaviors: BehaviorSequence = NO_BEHAVIORS
+    profile: Mapping[str, FieldValue] = field(default_factory=dict)
+    context: Mapping[str, FieldValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RankRequest:
+    """One request as its sender meant it; `None` means: the service decides."""
+
+    user_id: str
+    candidates: Candidates
+    behaviors: BehaviorSequence | None = None  # replaces the stored history
+    profile: Mapping[str, FieldValue] | None = None  # replaces the stored profile
+    context: Mapping[str, FieldValue] = field(default_factory=dict)
+    raw_ids: Mapping[int, str] = field(default_factory=dict)  # of inline behaviors, by key
+    top_k: int | None = None
+    rank_by: RankBy = "ctr"
+    explain: int = 0
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttendedBehavior:
+    """A behavior and the share of attention it got; ids are None where only their key is known."""
+
+    item_id: str | None
+    category_id: str | None
+    timestamp: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class RankedCandidate:
+    """One ad of the answer."""
+
+    ad_id: str
+    rank: int
+    ctr: float
+    ecpm: float | None
+    attention: Sequence[AttendedBehavior]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The whole answer to one request."""
+
+    model: str
+    version: str
+    behaviors: int
+    unknown_items: int
+    degraded: Degradation | None
+    ranked: Sequence[RankedCandidate]

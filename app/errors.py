@@ -1,0 +1,106 @@
+"""Every error the service answers with, each with its HTTP status, and those that stop it early.
+
+CtrError                    answered as RFC 9457 problem details
+  MalformedRequest    400
+  UnknownModel        404
+  BodyTooLarge        413
+  InvalidRequest      422   names the fields
+  Overloaded          429   says when to come back
+  NotReady            503
+  DeadlineExceeded    504
+StartupRefused              the process says why in one line and exits
+  ArtifactRefused           a version in the model store cannot be trusted
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class CtrError(Exception):
+    """An error that a client can act on."""
+
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    @property
+    def slug(self) -> str:
+        """The stable, machine-readable name: `about:ctr-serve:<slug>` and the metrics' `reason`."""
+        return self.title.lower().replace(" ", "-")
+
+
+class MalformedRequest(CtrError):
+    """The body is not JSON, or not all of it arrived."""
+
+    status = 400
+    title = "Malformed request"
+
+
+class UnknownModel(CtrError):
+    """No model of that name is served."""
+
+    status = 404
+    title = "Unknown model"
+
+
+class BodyTooLarge(CtrError):
+    """The body is larger than the service reads."""
+
+    status = 413
+    title = "Body too large"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field of a request that cannot be accepted, and why."""
+
+    field: str
+    message: str
+
+
+class InvalidRequest(CtrError):
+    """The body is JSON, but some of its fields cannot be accepted."""
+
+    status = 422
+    title = "Invalid request"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in self.errors[:5]))
+
+
+class Overloaded(CtrError):
+    """The queue is full: refused before any work was spent."""
+
+    status = 429
+    title = "Overloaded"
+
+    def __init__(self, detail: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
+
+
+class NotReady(CtrError):
+    """The service is loading or draining."""
+
+    status = 503
+    title = "Not ready"
+
+
+class DeadlineExceeded(CtrError):
+    """The request's time is up before its scores were there."""
+
+    status = 504
+    title = "Deadline exceeded"
+
+
+class StartupRefused(Exception):
+    """The process must not start like this; the message is one line that says what to do."""
+
+
+class ArtifactRefused(StartupRefused):
+    """A model version is damaged, foreign or does not reproduce its golden scores."""

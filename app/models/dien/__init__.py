@@ -1,0 +1,1 @@
+"""Deep Interest Evolution Network (Zhou et al., AAAI 2019, arXiv 1809.03672)."""

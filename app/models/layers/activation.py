@@ -1,0 +1,52 @@
+"""Activations by name, among them Dice, the data-adaptive PReLU of the DIN paper."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+ActivationName = Literal["dice", "prelu", "relu", "sigmoid"]
+
+
+class Dice(nn.Module):
+    """DIN paper (arXiv 1706.06978) eq. 3: p x + (1 - p) alpha x, p = sigmoid(standardized x).
+
+    The mean and variance are the batch's in training and running statistics afterwards, so that a
+    score never depends on the other rows of its batch.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.statistics = nn.BatchNorm1d(width, eps=1e-8, momentum=0.01, affine=False)
+        self.alpha = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x_RH: Tensor) -> Tensor:
+        # One row has no variance to learn from: it is standardized like a row in serving.
+        if self.training and len(x_RH) < 2:
+            return self._gate(x_RH, self._standardize(x_RH))
+        return self._gate(x_RH, self.statistics(x_RH))
+
+    def _standardize(self, x_RH: Tensor) -> Tensor:
+        return nn.functional.batch_norm(
+            x_RH,
+            self.statistics.running_mean,
+            self.statistics.running_var,
+            eps=self.statistics.eps,
+        )
+
+    def _gate(self, x_RH: Tensor, standardized_RH: Tensor) -> Tensor:
+        p_RH = torch.sigmoid(standardized_RH)
+        return x_RH * (self.alpha + p_RH * (1 - self.alpha))
+
+
+def make_activation(name: ActivationName, width: int) -> nn.Module:
+    """The activation for rows of `width` channels."""
+    match name:
+        case "dice":
+            return Dice(width)
+        case "prelu":
+            return nn.PReLU(width, init=0.1)
+        case "relu":
+            return nn.ReLU()
+        case "sigmoid":
+            return nn.Sigmoid()

@@ -1,0 +1,67 @@
+"""Sequences of different lengths end to end in one tensor: which rows are whose."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# R sequences, N rows of all sequences, P (candidate, behavior) pairs, C candidates, T longest
+
+
+def starts_of(lengths_R: Tensor) -> Tensor:
+    """The first row of each sequence."""
+    return lengths_R.cumsum(0) - lengths_R
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """How to walk R sequences step by step without a padded row.
+
+    Sequences are taken longest first, so those still running at a step are a prefix of `order_R`.
+    """
+
+    order_R: Tensor
+    running: list[int]  # how many sequences have a step 0, 1, 2, ...
+
+    @classmethod
+    def of(cls, lengths_R: Tensor) -> "StepPlan":
+        order_R = torch.argsort(lengths_R, descending=True, stable=True)
+        longest = int(lengths_R.max()) if len(lengths_R) else 0
+        counts = torch.bincount(lengths_R, minlength=longest + 1)
+        ended = counts.cumsum(0)[:longest]
+        return cls(order_R, (len(lengths_R) - ended).tolist())
+
+    def restore(self, sorted_RH: Tensor) -> Tensor:
+        """Rows in the order of the plan, put back into the caller's order."""
+        return torch.empty_like(sorted_RH).index_copy(0, self.order_R, sorted_RH)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Every (candidate, behavior of its user), candidate after candidate; no padding."""
+
+    candidate_P: Tensor
+    step_P: Tensor
+    behavior_P: Tensor  # row in the users' behaviors
+    candidates: int
+    longest: int
+
+    @classmethod
+    def of(cls, lengths_U: Tensor, user_of_C: Tensor) -> "Pairs":
+        lengths_C = lengths_U[user_of_C]
+        candidate_P = torch.repeat_interleave(lengths_C)
+        step_P = torch.arange(len(candidate_P), device=lengths_C.device)
+        step_P = step_P - starts_of(lengths_C)[candidate_P]
+        behavior_P = starts_of(lengths_U)[user_of_C][candidate_P] + step_P
+        longest = int(lengths_C.max()) if len(lengths_C) else 0
+        return cls(candidate_P, step_P, behavior_P, len(user_of_C), longest)
+
+    def to_padded(self, values_P: Tensor, fill: float) -> Tensor:
+        """One value per pair, as [C, T] with `fill` where a candidate has no such step."""
+        padded_CT = values_P.new_full((self.candidates, self.longest), fill)
+        return padded_CT.index_put((self.candidate_P, self.step_P), values_P)
+
+    def sum_per_candidate(self, values_PH: Tensor) -> Tensor:
+        """[C, H]: the sum over each candidate's pairs, zero where it has none."""
+        sums_CH = values_PH.new_zeros((self.candidates, values_PH.shape[1]))
+        return sums_CH.index_add(0, self.candidate_P, values_PH)
