@@ -7,6 +7,7 @@ CtrError                    answered as RFC 9457 problem details
   InvalidRequest      422   names the fields
   Overloaded          429   says when to come back
   NotReady            503
+  EngineFailed        503
   DeadlineExceeded    504
 StartupRefused              the process says why in one line and exits
   ArtifactRefused           a version in the model store cannot be trusted
@@ -89,6 +90,13 @@ class NotReady(CtrError):
 
     status = 503
     title = "Not ready"
+
+
+class EngineFailed(CtrError):
+    """The model could not compute this request; the log says why."""
+
+    status = 503
+    title = "Engine failed"
 
 
 class DeadlineExceeded(CtrError):

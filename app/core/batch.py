@@ -1,6 +1,6 @@
 """A ragged batch: behaviors end to end, and candidates with the index of their user."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,14 @@ class RaggedBatch:
     candidate_dense_CD: Floats
     user_of_C: Rows  # index into the users
 
+    def arrays(self) -> tuple[Rows | Floats, ...]:
+        """All eight, in the order above."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What a model says of C candidates; attention is zero past the user's last behavior."""
 
-    ctr_C: Floats
+    logits_C: Floats
     attention_CT: Floats

@@ -44,6 +44,5 @@ def _names(fields: Sequence[SparseField]) -> list[str]:
 def _make_table(field: SparseField, init_std: float) -> nn.Embedding:
     table = nn.Embedding(field.rows, field.embedding_dim, padding_idx=PAD_ROW)
     nn.init.normal_(table.weight, std=init_std)
-    with torch.inference_mode(False), torch.set_grad_enabled(False):
-        table.weight[PAD_ROW].zero_()
+    nn.init.zeros_(table.weight[PAD_ROW])
     return table

@@ -1,0 +1,1 @@
+"""From Redis and raw ids to the rows of embedding tables."""

@@ -1,0 +1,155 @@
+"""Jobs that wait on the event loop become batches that an engine thread computes."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from app.core.deadline import Deadline
+from app.errors import DeadlineExceeded, EngineFailed, NotReady, Overloaded
+from app.inference.batch_policy import BatchPolicy
+from app.monitoring.metrics import Metrics
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Job, Result]):
+    job: Job
+    pairs: int
+    future: "asyncio.Future[Answer[Result]]"
+    queued_at_s: float = field(default_factory=time.perf_counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[Result]):
+    """A job's result and how it came about."""
+
+    result: Result
+    queue_s: float
+    batch_jobs: int
+
+
+class Batcher(Generic[Job, Result]):
+    """Holds a bounded queue and keeps every engine thread busy while there are jobs.
+
+    `compute` runs on an engine thread and returns one result per job, in order. No timer closes a
+    batch: while all threads compute, jobs gather; when one is free, it takes what has gathered.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[Sequence[Job]], Sequence[Result]],
+        policy: BatchPolicy,
+        metrics: Metrics,
+        *,
+        name: str,
+        threads: int,
+    ) -> None:
+        self._compute = compute
+        self._policy = policy
+        self._name = name
+        self._queue: deque[_Waiting[Job, Result]] = deque()
+        self._queued_pairs = 0
+        self._free_threads = threads
+        self._running: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
+        self._batch_jobs = metrics.batch_jobs.labels(name)
+        self._batch_pairs = metrics.batch_pairs.labels(name)
+        self._failures = metrics.engine_failures.labels(name)
+        metrics.queued_jobs.labels(name).set_function(lambda: len(self._queue))
+        metrics.queued_pairs.labels(name).set_function(lambda: self._queued_pairs)
+
+    async def submit(self, job: Job, *, pairs: int, deadline: Deadline) -> Answer[Result]:
+        """Waits for the job's result, at most until the deadline.
+
+        Raises Overloaded, DeadlineExceeded, NotReady (draining) or EngineFailed.
+        """
+        if self._draining:
+            raise NotReady("the service is draining")
+        if not self._policy.admits(self._queued_pairs, pairs):
+            raise Overloaded(
+                f"{self._queued_pairs} candidate-behavior pairs are queued, {pairs} more are over "
+                f"the limit of {self._policy.max_queued_pairs}"
+            )
+        waiting = _Waiting[Job, Result](job, pairs, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._queued_pairs += pairs
+        self._start_batches()
+        try:
+            async with asyncio.timeout(deadline.remaining_s()):
+                return await waiting.future
+        except TimeoutError:
+            raise DeadlineExceeded("the scores were not there in time") from None
+
+    async def drain(self) -> None:
+        """Finishes what was accepted, then ends the engine threads."""
+        self._draining = True
+        while self._running:
+            await asyncio.wait(self._running)
+        self._threads.shutdown(wait=False)
+
+    def _start_batches(self) -> None:
+        while self._free_threads and self._queue:
+            batch = self._take_batch()
+            if not batch:
+                return
+            self._free_threads -= 1
+            task = asyncio.create_task(self._run(batch))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    def _take_batch(self) -> list[_Waiting[Job, Result]]:
+        """The oldest jobs that somebody still waits for."""
+        self._drop_abandoned()
+        count = self._policy.jobs_in_next_batch(waiting.pairs for waiting in self._queue)
+        batch = [self._queue.popleft() for _ in range(count)]
+        self._queued_pairs -= sum(waiting.pairs for waiting in batch)
+        return batch
+
+    def _drop_abandoned(self) -> None:
+        """A job past its deadline or without a client is not worth computing."""
+        if any(waiting.future.done() for waiting in self._queue):
+            self._queue = deque(waiting for waiting in self._queue if not waiting.future.done())
+            self._queued_pairs = sum(waiting.pairs for waiting in self._queue)
+
+    async def _run(self, batch: Sequence[_Waiting[Job, Result]]) -> None:
+        self._batch_jobs.observe(len(batch))
+        self._batch_pairs.observe(sum(waiting.pairs for waiting in batch))
+        started_s = time.perf_counter()
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._compute_each_if_together_fails, [item.job for item in batch]
+            )
+        finally:
+            self._free_threads += 1
+            self._start_batches()
+        for waiting, result in zip(batch, results, strict=True):
+            if waiting.future.done():
+                continue
+            if isinstance(result, EngineFailed):
+                waiting.future.set_exception(result)
+            else:
+                queue_s = started_s - waiting.queued_at_s
+                waiting.future.set_result(Answer(result, queue_s, len(batch)))
+
+    def _compute_each_if_together_fails(
+        self, jobs: Sequence[Job]
+    ) -> Sequence[Result | EngineFailed]:
+        """One job that the engine cannot compute must not take its neighbors with it."""
+        try:
+            return self._compute(jobs)
+        except Exception as error:
+            self._failures.inc()
+            log.exception("a batch failed", extra={"model": self._name, "jobs": len(jobs)})
+            if len(jobs) == 1:
+                return [EngineFailed(f"the engine failed: {type(error).__name__}")]
+        return [self._compute_each_if_together_fails([job])[0] for job in jobs]

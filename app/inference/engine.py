@@ -1,0 +1,39 @@
+"""A model on its device: one ragged batch in, logits and attention out."""
+
+from typing import Any
+
+import torch
+
+from app.core.batch import RaggedBatch, Scores
+from app.inference.device import to_device, to_host
+from app.models.ctr_model import CandidateFeatures, CtrModel, SideFeatures
+
+
+class Engine:
+    """Runs both verbs without gradients; torch releases the GIL in every operation."""
+
+    def __init__(self, model: CtrModel[Any], device: torch.device) -> None:
+        self.device = device
+        self._model = model
+
+    def score(self, batch: RaggedBatch) -> Scores:
+        """Blocks its thread until the scores are on the host."""
+        with torch.inference_mode():
+            (
+                lengths_U,
+                behaviors_NF,
+                user_sparse_US,
+                user_dense_UD,
+                candidates_CF,
+                candidate_sparse_CS,
+                candidate_dense_CD,
+                user_of_C,
+            ) = to_device(batch.arrays(), self.device)
+            user_states = self._model.encode_users(
+                behaviors_NF, lengths_U, SideFeatures(user_sparse_US, user_dense_UD)
+            )
+            candidates = CandidateFeatures(
+                candidates_CF, SideFeatures(candidate_sparse_CS, candidate_dense_CD)
+            )
+            logits_C, attention_CT = to_host(*self._model.score(user_states, candidates, user_of_C))
+            return Scores(logits_C.numpy(), attention_CT.numpy())

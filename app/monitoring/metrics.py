@@ -1,0 +1,141 @@
+"""Every Prometheus collector, declared once; labels are bounded, never a user or an ad."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+# 0.1 ms to 1.6 s in powers of two, with the budgets of ad servers (10, 25, 50, 100 ms) among them
+SECONDS = (
+    *(0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.010, 0.0128, 0.025, 0.050),
+    *(0.1, 0.2, 0.4, 0.8, 1.6),
+)
+COUNTS = tuple(float(2**power) for power in range(11))  # 1 to 1024
+PAIRS = tuple(
+    float(4**power) for power in range(4, 11)
+)  # 256 to 1,048,576 candidate-behavior pairs
+
+
+class Metrics:
+    """The collectors of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._register_requests()
+        self._register_batching()
+        self._register_features()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _register_requests(self) -> None:
+        self.requests = Counter(
+            "ctr_requests_total",
+            "Requests by route template and status.",
+            ("route", "status"),
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "ctr_request_duration_seconds",
+            "From the first byte of a request to the last byte of its answer.",
+            ("route",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.stage_seconds = Histogram(
+            "ctr_stage_duration_seconds",
+            "Time of a rank request by stage: parse, features, queue, encode, compute, render.",
+            ("stage",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.candidates = Histogram(
+            "ctr_request_candidates",
+            "Candidates in a rank request.",
+            buckets=COUNTS,
+            registry=self.registry,
+        )
+        self.behaviors = Histogram(
+            "ctr_request_behaviors",
+            "Behaviors that a rank request was scored with.",
+            buckets=(0.0, *COUNTS),
+            registry=self.registry,
+        )
+        self.shed = Counter(
+            "ctr_shed_total",
+            "Requests refused or given up, by reason.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.degraded = Counter(
+            "ctr_degraded_total",
+            "Requests answered with less than they should have had, by rung and cause.",
+            ("rung", "reason"),
+            registry=self.registry,
+        )
+        self.model_info = Gauge(
+            "ctr_model_info",
+            "1 for every model version that is served.",
+            ("model", "version", "architecture", "device"),
+            registry=self.registry,
+        )
+
+    def _register_batching(self) -> None:
+        self.batch_jobs = Histogram(
+            "ctr_batch_jobs",
+            "Requests scored together in one batch.",
+            ("model",),
+            buckets=COUNTS,
+            registry=self.registry,
+        )
+        self.batch_pairs = Histogram(
+            "ctr_batch_cost_pairs",
+            "Cost of a batch in candidate-behavior pairs.",
+            ("model",),
+            buckets=PAIRS,
+            registry=self.registry,
+        )
+        self.queued_jobs = Gauge(
+            "ctr_queue_jobs",
+            "Requests waiting for an engine thread.",
+            ("model",),
+            registry=self.registry,
+        )
+        self.queued_pairs = Gauge(
+            "ctr_queue_cost_pairs",
+            "Cost of the waiting requests in candidate-behavior pairs.",
+            ("model",),
+            registry=self.registry,
+        )
+        self.engine_failures = Counter(
+            "ctr_engine_failures_total",
+            "Batches whose computation raised an error.",
+            ("model",),
+            registry=self.registry,
+        )
+
+    def _register_features(self) -> None:
+        self.feature_reads = Counter(
+            "ctr_feature_reads_total",
+            "Values read from Redis by kind (behaviors, profile, ad) and outcome.",
+            ("kind", "outcome"),
+            registry=self.registry,
+        )
+        self.feature_round_trip_keys = Histogram(
+            "ctr_feature_round_trip_keys",
+            "Keys that shared one round trip to Redis.",
+            ("kind",),
+            buckets=COUNTS,
+            registry=self.registry,
+        )
+        self.cold_users = Counter(
+            "ctr_cold_users_total",
+            "Rank requests of users without any behavior.",
+            registry=self.registry,
+        )
+        self.unknown_ids = Counter(
+            "ctr_unknown_ids_total",
+            "Ids that the model does not know, by field; they score as the OOV row.",
+            ("field",),
+            registry=self.registry,
+        )

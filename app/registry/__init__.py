@@ -1,0 +1,1 @@
+"""Model versions: on disk, verified, and in memory as servables."""

@@ -1,0 +1,91 @@
+"""Golden requests: raw inputs with the scores they must give, so that a wrong part is noticed."""
+
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from app.core.batch import RaggedBatch, Scores
+from app.core.keys import key_of
+from app.core.request import BEHAVIOR_FIELDS, BehaviorSequence, Candidates, FieldValue, UserContext
+from app.errors import ArtifactRefused
+from app.features.encoder import Encoder
+
+TOLERANCE = 1e-5  # largest difference of a probability that another CPU or device may make
+
+Score = Callable[[RaggedBatch], Scores]
+
+
+class GoldenRequest(BaseModel):
+    """One user with candidates, as raw ids, and the CTRs they must get."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user_id: str
+    behaviors: tuple[tuple[str, str, int], ...]  # item, category, unix second; oldest first
+    profile: dict[str, FieldValue] = {}
+    context: dict[str, FieldValue] = {}
+    candidates: dict[str, tuple[FieldValue, ...]]
+    ctr: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> Self:
+        lengths = {len(column) for column in self.candidates.values()}
+        if len(lengths) != 1 or not set(BEHAVIOR_FIELDS) <= set(self.candidates):
+            raise ValueError(f"candidates need columns of one length, {BEHAVIOR_FIELDS} among them")
+        return self
+
+    def as_request(self) -> tuple[UserContext, Candidates]:
+        behaviors = BehaviorSequence(
+            np.array(
+                [(key_of(item), key_of(category)) for item, category, _ in self.behaviors],
+                np.uint64,
+            ).reshape(-1, 2),
+            np.array([timestamp for _, _, timestamp in self.behaviors], np.uint32),
+        )
+        user = UserContext(self.user_id, behaviors, self.profile, self.context)
+        count = len(self.candidates["item_id"])
+        return user, Candidates([str(i) for i in range(count)], [None] * count, self.candidates)
+
+
+class GoldenRequests(BaseModel):
+    """The content of `golden.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests: tuple[GoldenRequest, ...]
+
+
+def with_scores(
+    requests: Sequence[GoldenRequest], encoder: Encoder, score: Score
+) -> GoldenRequests:
+    """The requests with the CTRs that this model gives them."""
+    return GoldenRequests(
+        requests=tuple(
+            request.model_copy(update={"ctr": tuple(_ctrs(request, encoder, score).tolist())})
+            for request in requests
+        )
+    )
+
+
+def verify(golden: GoldenRequests, encoder: Encoder, score: Score) -> None:
+    """Raises ArtifactRefused when a score differs, or is not a number."""
+    for index, request in enumerate(golden.requests):
+        actual = _ctrs(request, encoder, score)
+        expected = np.array(request.ctr)
+        if expected.shape != actual.shape:
+            raise ArtifactRefused(f"golden request {index} has {len(expected)} scores")
+        difference = np.abs(actual - expected).max(initial=0.0)
+        if not difference <= TOLERANCE:  # also when it is NaN
+            raise ArtifactRefused(
+                f"golden request {index} scores differ by {difference:.2g}, "
+                f"more than {TOLERANCE:.0e}: weights, vocabulary or code are not those it was "
+                "published with"
+            )
+
+
+def _ctrs(request: GoldenRequest, encoder: Encoder, score: Score) -> NDArray[np.float64]:
+    logits_C = score(encoder.encode([request.as_request()]).batch).logits_C
+    return 1.0 / (1.0 + np.exp(-logits_C.astype(np.float64)))

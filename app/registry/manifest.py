@@ -1,0 +1,64 @@
+"""What a version says about itself: `manifest.json`, the one file that names all the others."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.schema import FeatureSchema
+from app.models.factory import Architecture
+
+Split = Literal["valid", "test"]
+
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+VersionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+FileName = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,63}/)?[a-z][a-z0-9_.-]{0,63}$")]
+
+
+class Strict(BaseModel):
+    """A part of the manifest: unknown keys are an error, values do not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileEntry(Strict):
+    """One file of the version, relative to its folder."""
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+
+
+class Metrics(Strict):
+    """Quality on one split."""
+
+    auc: float
+    gauc: float
+    logloss: float
+    pcoc: float  # predicted clicks over clicks: 1 is honest
+    rows: int
+
+
+class TrainingRecord(Strict):
+    """Enough to know where the weights come from and to train them again."""
+
+    samples: dict[str, str] = {}  # file name to its sha256
+    options: dict[str, str | int | float | bool] = {}
+    epochs: int = 0
+    seconds_per_epoch: float = 0.0
+
+
+class Manifest(Strict):
+    """Everything needed to rebuild the version and to tell whether it is intact."""
+
+    schema_version: Literal[1] = 1
+    name: ModelName
+    version: VersionName
+    created_at: str
+    torch_version: str
+    architecture: Architecture
+    features: FeatureSchema
+    files: dict[FileName, FileEntry]
+    golden_sha256: str
+    training: TrainingRecord = TrainingRecord()
+    metrics: dict[Split, Metrics] = {}
+    calibration: None = None  # ctr = sigmoid(logit): the model's own probability
+    prior_ctr: float = Field(ge=0, le=1)  # mean label of the training samples

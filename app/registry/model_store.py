@@ -1,0 +1,131 @@
+"""The model store on disk: which versions there are, and one whose every byte is verified."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from torch import Tensor
+
+from app.core.schema import SparseField
+from app.errors import ArtifactRefused
+from app.features.vocabulary import Vocabulary
+from app.registry.golden import GoldenRequests
+from app.registry.manifest import FileEntry, Manifest, ModelName
+
+ACTIVE = "ACTIVE"
+MANIFEST = "manifest.json"
+WEIGHTS = "weights.safetensors"
+GOLDEN = "golden.json"
+
+_name = TypeAdapter[str](ModelName)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A version whose files are what its manifest says they are."""
+
+    manifest: Manifest
+    weights: Mapping[str, Tensor]
+    vocabularies: Mapping[str, Vocabulary]
+    golden: GoldenRequests
+
+
+class ModelStore:
+    """`<root>/<name>/<version>/…` and `<root>/<name>/ACTIVE`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def active_versions(self) -> dict[str, str]:
+        """Every name that has an ACTIVE file, with the version in it."""
+        if not self.root.is_dir():
+            raise ArtifactRefused(f"there is no model store at {self.root}")
+        files = sorted(self.root.glob(f"*/{ACTIVE}"))
+        return {file.parent.name: file.read_text().strip() for file in files}
+
+    def versions(self, name: str) -> list[str]:
+        """Published versions of a name, in the order of their numbers."""
+        manifests = (self.root / checked_name(name)).glob(f"[!.]*/{MANIFEST}")
+        return sorted((path.parent.name for path in manifests), key=_number_first)
+
+    def folder(self, name: str, version: str) -> Path:
+        return self.root / checked_name(name) / checked_name(version)
+
+    def read_manifest(self, name: str, version: str) -> Manifest:
+        """Raises ArtifactRefused if there is none or it cannot be understood."""
+        path = self.folder(name, version) / MANIFEST
+        try:
+            manifest = Manifest.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise ArtifactRefused(f"{name} has no version {version}: {path}: {error}") from error
+        except ValidationError as error:
+            raise ArtifactRefused(f"{path}: {_first_problem(error)}") from error
+        if (manifest.name, manifest.version) != (name, version):
+            raise ArtifactRefused(f"{path} is the manifest of {manifest.name}@{manifest.version}")
+        return manifest
+
+    def load(self, name: str, version: str) -> Artifact:
+        """Reads a version and compares every file with its hash. Raises ArtifactRefused."""
+        manifest = self.read_manifest(name, version)
+        folder = self.folder(name, version)
+        contents = {
+            file: _read_verified(folder / file, entry) for file, entry in manifest.files.items()
+        }
+        fields = manifest.features.sparse_fields
+        missing = {WEIGHTS, GOLDEN, *map(vocabulary_file, fields)} - set(contents)
+        if missing:
+            raise ArtifactRefused(f"{folder / MANIFEST} does not list {min(missing)}")
+        try:
+            weights = load_tensors(contents[WEIGHTS])
+            golden = GoldenRequests.model_validate_json(contents[GOLDEN])
+            vocabularies = {
+                field.name: Vocabulary.from_bytes(contents[vocabulary_file(field)])
+                for field in fields
+            }
+        except ValidationError as error:
+            raise ArtifactRefused(f"{folder / GOLDEN}: {_first_problem(error)}") from error
+        except (SafetensorError, ValueError) as error:
+            raise ArtifactRefused(f"{folder}: {error}") from error
+        return Artifact(manifest, weights, vocabularies, golden)
+
+
+def checked_name(name: str) -> str:
+    """A model's or version's name that is safe as a folder. Raises ArtifactRefused."""
+    try:
+        return _name.validate_python(name)
+    except ValidationError:
+        raise ArtifactRefused(
+            f"{name!r} cannot name a model or a version: letters, digits, '_', '.' and '-' only"
+        ) from None
+
+
+def vocabulary_file(field: SparseField) -> str:
+    return f"vocabulary/{field.name}.safetensors"
+
+
+def _read_verified(path: Path, entry: FileEntry) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtifactRefused(f"{path}: {error.strerror}") from error
+    if len(content) != entry.size:
+        raise ArtifactRefused(f"{path} has {len(content)} bytes, its manifest says {entry.size}")
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise ArtifactRefused(f"{path} is not the file that was published: its sha256 differs")
+    return content
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+def _number_first(version: str) -> tuple[int, str]:
+    leading = re.match(r"\d+", version)
+    return (int(leading[0]) if leading else 0, version)

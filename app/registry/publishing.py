@@ -1,0 +1,127 @@
+"""Writing a version into the model store: whole or not at all."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import mkdtemp
+
+import torch
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from app.core.schema import FeatureSchema
+from app.features.vocabulary import Vocabulary
+from app.models.factory import Architecture
+from app.registry.golden import GoldenRequests
+from app.registry.manifest import FileEntry, Manifest, Metrics, Split, TrainingRecord
+from app.registry.model_store import (
+    ACTIVE,
+    GOLDEN,
+    MANIFEST,
+    WEIGHTS,
+    ModelStore,
+    checked_name,
+    vocabulary_file,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """Everything about a version but its number."""
+
+    name: str
+    architecture: Architecture
+    features: FeatureSchema
+    weights: Mapping[str, Tensor]
+    vocabularies: Mapping[str, Vocabulary]  # by sparse field
+    golden: GoldenRequests
+    prior_ctr: float
+    training: TrainingRecord = field(default_factory=TrainingRecord)
+    metrics: Mapping[Split, Metrics] = field(default_factory=dict)
+
+
+def publish(store: ModelStore, new: NewVersion) -> Manifest:
+    """The next version of its name: written aside, synced, then renamed into place."""
+    home = store.root / checked_name(new.name)
+    home.mkdir(parents=True, exist_ok=True)
+    staging = Path(mkdtemp(prefix=".publishing-", dir=home))
+    try:
+        contents = _contents(new)
+        for file, content in contents.items():
+            _write_synced(staging / file, content)
+        manifest = _manifest(new, _next_version(store, new.name), contents)
+        _write_synced(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
+        staging.chmod(0o755)
+        _sync_folder(staging)
+        staging.rename(store.folder(new.name, manifest.version))
+        _sync_folder(home)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return manifest
+
+
+def activate(store: ModelStore, name: str, version: str) -> None:
+    """Makes this the version that a service serves from its next start on.
+
+    Raises ArtifactRefused if there is no such version.
+    """
+    store.read_manifest(name, version)
+    file = store.root / name / ACTIVE
+    aside = file.with_name(f".{ACTIVE}-{os.getpid()}")
+    _write_synced(aside, f"{version}\n".encode())
+    aside.replace(file)
+    _sync_folder(file.parent)
+
+
+def _contents(new: NewVersion) -> dict[str, bytes]:
+    contents = {
+        WEIGHTS: save_tensors({name: tensor.contiguous() for name, tensor in new.weights.items()}),
+        GOLDEN: new.golden.model_dump_json().encode(),
+    }
+    for sparse in new.features.sparse_fields:
+        contents[vocabulary_file(sparse)] = new.vocabularies[sparse.name].to_bytes()
+    return contents
+
+
+def _manifest(new: NewVersion, version: str, contents: Mapping[str, bytes]) -> Manifest:
+    return Manifest(
+        name=new.name,
+        version=version,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        torch_version=torch.__version__,
+        architecture=new.architecture,
+        features=new.features,
+        files={
+            file: FileEntry(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+            for file, content in contents.items()
+        },
+        golden_sha256=hashlib.sha256(contents[GOLDEN]).hexdigest(),
+        training=new.training,
+        metrics=dict(new.metrics),
+        prior_ctr=new.prior_ctr,
+    )
+
+
+def _next_version(store: ModelStore, name: str) -> str:
+    numbers = [int(version) for version in store.versions(name) if version.isdecimal()]
+    return str(max(numbers, default=0) + 1)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,50 @@
+"""The models that this process serves, and which of them answers a request."""
+
+from collections.abc import Mapping
+
+from app.errors import FieldError, InvalidRequest, StartupRefused, UnknownModel
+from app.registry.servable import Servable
+
+SHIPPED_DEMO = "demo"
+
+
+class ServedModels:
+    """Servables by model name."""
+
+    def __init__(self, servables: Mapping[str, Servable], *, default: str | None) -> None:
+        self.servables = servables
+        self.default = default
+
+    def route(self, model: str | None) -> Servable:
+        """The servable for a request's `model`. Raises UnknownModel or InvalidRequest."""
+        name = model or self.default
+        if name is None:
+            served = ", ".join(sorted(self.servables))
+            raise InvalidRequest(
+                [FieldError("model", f"several models are served, choose one of {served}")]
+            )
+        try:
+            return self.servables[name]
+        except KeyError:
+            raise UnknownModel(f"no model {name!r} is served here") from None
+
+    async def drain(self) -> None:
+        for servable in self.servables.values():
+            await servable.drain()
+
+
+def choose_default(active: Mapping[str, str], configured: str | None) -> str | None:
+    """The model for requests that name none; None where that would be a guess.
+
+    Raises StartupRefused when nothing can be served or the configured one is not among them.
+    """
+    if not active:
+        raise StartupRefused("the model store has no active model: train one first")
+    if configured is not None:
+        if configured not in active:
+            served = ", ".join(sorted(active))
+            raise StartupRefused(f"CTR_DEFAULT_MODEL={configured}, but the store serves: {served}")
+        return configured
+    # The shipped demo steps aside for the first model of one's own.
+    names = [name for name in active if name != SHIPPED_DEMO] or [SHIPPED_DEMO]
+    return names[0] if len(names) == 1 else None

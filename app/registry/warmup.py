@@ -1,0 +1,34 @@
+"""The first requests must not pay for what a model does only once: memory, kernels, threads."""
+
+import numpy as np
+
+from app.core.batch import RaggedBatch
+from app.core.schema import OOV_ROW, FeatureSchema
+from app.inference.engine import Engine
+
+# (candidates, behaviors) from a small request to a full one
+SHAPES = ((1, 0), (1, 1), (20, 20), (100, 50), (400, 50))
+
+
+def warm_up(engine: Engine, schema: FeatureSchema) -> None:
+    for candidates, behaviors in SHAPES:
+        engine.score(_batch(schema, candidates, min(behaviors, schema.max_behaviors)))
+
+
+def _batch(schema: FeatureSchema, candidates: int, behaviors: int) -> RaggedBatch:
+    """One user; every id is unknown, which costs as much as any other."""
+
+    def oov(rows: int, columns: int) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+        return np.full((rows, columns), OOV_ROW, np.int64)
+
+    fields = len(schema.behavior_fields)
+    return RaggedBatch(
+        lengths_U=np.array([behaviors]),
+        behaviors_NF=oov(behaviors, fields),
+        user_sparse_US=oov(1, len(schema.user_sparse_fields)),
+        user_dense_UD=np.zeros((1, len(schema.user_dense_fields)), np.float32),
+        candidates_CF=oov(candidates, fields),
+        candidate_sparse_CS=oov(candidates, len(schema.candidate_sparse_fields)),
+        candidate_dense_CD=np.zeros((candidates, len(schema.candidate_dense_fields)), np.float32),
+        user_of_C=np.zeros(candidates, np.int64),
+    )

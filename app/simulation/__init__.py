@@ -1,0 +1,1 @@
+"""A seeded world of users and ads whose true click probabilities are known."""

@@ -1,0 +1,84 @@
+"""Attention is a share of each user's own behaviors, and exactly nothing past them."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.models.dien.config import DienConfig
+from app.models.layers.attention import DotAttention, softmax_over_behaviors
+from app.models.layers.ragged import Pairs
+from tests.models.builders import (
+    CONFIGS,
+    EMBEDDING,
+    batch_of,
+    draw_candidates,
+    draw_users,
+    make_dien,
+    score,
+)
+
+KINDS = {
+    kind: DienConfig(hidden_size=EMBEDDING, attention=kind, attention_units=(6, 3), mlp_units=(7,))
+    for kind in ("mlp", "bilinear", "dot")
+}
+
+some_lengths = st.lists(st.integers(0, 7), min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize("config", KINDS.values(), ids=KINDS.keys())
+@given(lengths=some_lengths)
+@settings(deadline=None, max_examples=30)
+def test_attention_sums_to_one_over_the_behaviors_and_is_zero_past_them(config, lengths):
+    batch = batch_of(draw_users(lengths), draw_candidates(range(len(lengths))))
+
+    with torch.inference_mode():
+        _, attention_CT = score(make_dien(config), batch)
+
+    for length, row_T in zip(lengths, attention_CT, strict=True):
+        assert (row_T[:length] > 0).all()
+        assert (row_T[length:] == 0).all()
+        assert row_T.sum().item() == pytest.approx(1.0 if length else 0.0, abs=1e-6)
+
+
+@given(lengths=some_lengths)
+@settings(deadline=None, max_examples=30)
+def test_raw_attention_is_zero_past_the_behaviors(lengths):
+    model = make_dien(CONFIGS["aigru_without_softmax"])
+    batch = batch_of(draw_users(lengths), draw_candidates(range(len(lengths))))
+
+    with torch.inference_mode():
+        _, attention_CT = score(model, batch)
+
+    for length, row_T in zip(lengths, attention_CT, strict=True):
+        assert (row_T[:length] != 0).all()
+        assert (row_T[length:] == 0).all()
+
+
+@pytest.mark.parametrize("scale", [1e4, 1e20])
+def test_huge_scores_neither_overflow_nor_leak_past_the_behaviors(scale):
+    pairs = Pairs.of(torch.tensor([3, 1]), torch.tensor([0, 1, 0]))
+    scores_P = scale * torch.tensor([-1.0, -2.0, -3.0, -1.0, 3.0, 2.0, 1.0])
+
+    attention_CT = softmax_over_behaviors(scores_P, pairs)
+
+    assert attention_CT.tolist() == [[1.0, 0.0, 0.0]] * 3
+
+
+def test_equal_behaviors_share_attention_equally():
+    pairs = Pairs.of(torch.tensor([4, 2]), torch.tensor([1, 0]))
+
+    attention_CT = softmax_over_behaviors(torch.full((6,), 0.7), pairs)
+
+    assert attention_CT.tolist() == [[0.5, 0.5, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25]]
+
+
+def test_the_behavior_most_like_the_candidate_gets_most_dot_attention():
+    pairs = Pairs.of(torch.tensor([3]), torch.tensor([0]))
+    interests_NH = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    attend = DotAttention()
+    query_CH = torch.tensor([[0.0, 2.0]])
+
+    scores_P = attend(query_CH, interests_NH, attend.prepare_keys(interests_NH), pairs)
+
+    assert scores_P.tolist() == [0.0, 2.0, 0.0]
