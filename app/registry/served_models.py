@@ -14,6 +14,7 @@ class ServedModels:
     def __init__(self, servables: Mapping[str, Servable], *, default: str | None) -> None:
         self.servables = servables
         self.default = default
+        self._draining = False
 
     def route(self, model: str | None) -> Servable:
         """The servable for a request's `model`. Raises UnknownModel or InvalidRequest."""
@@ -28,7 +29,12 @@ class ServedModels:
         except KeyError:
             raise UnknownModel(f"no model {name!r} is served here") from None
 
+    def is_ready(self) -> bool:
+        """A servable exists only loaded, self-tested and warm."""
+        return bool(self.servables) and not self._draining
+
     async def drain(self) -> None:
+        self._draining = True
         for servable in self.servables.values():
             await servable.drain()
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from app.core.schema import (
-    FIRST_ID_ROW,
+    OOV_ROW,
     PAD_ROW,
     DenseSideField,
     FeatureSchema,
@@ -169,14 +169,14 @@ def draw_rows(count: int, *, seed: int = 0) -> Tensor:
 
 
 def _draw_item(rng: np.random.Generator) -> ItemRows:
-    item, category = (int(rng.integers(FIRST_ID_ROW - 1, f.rows)) for f in BEHAVIOR_FIELDS)
+    item, category = (int(rng.integers(OOV_ROW, f.rows)) for f in BEHAVIOR_FIELDS)
     return item, category
 
 
 def _draw_fields(
     rng: np.random.Generator, sparse: Sequence[SparseField], dense: Sequence[DenseSideField]
 ) -> dict[str, float]:
-    rows = {field.name: int(rng.integers(FIRST_ID_ROW - 1, field.rows)) for field in sparse}
+    rows = {field.name: int(rng.integers(OOV_ROW, field.rows)) for field in sparse}
     return rows | {field.name: float(rng.normal()) for field in dense}
 
 

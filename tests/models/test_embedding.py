@@ -65,6 +65,16 @@ def test_only_the_padding_row_starts_at_zero():
         assert zero_rows.tolist() == [PAD_ROW]
 
 
+def test_a_model_can_be_built_inside_inference_mode():
+    user, candidate = row_everywhere(PAD_ROW)
+
+    with torch.inference_mode():
+        model = Dien(DienConfig(), FULL_SCHEMA).eval()
+        _, attention_CT = score(model, batch_of([user], [candidate]))
+
+    assert attention_CT.sum().item() == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_the_padding_row_has_no_gradient_and_stays_zero(table):
     model = make_dien(CONFIGS["default"]).train()

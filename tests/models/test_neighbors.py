@@ -116,7 +116,7 @@ def test_user_states_are_good_for_more_than_one_set_of_candidates(config):
         assert_same_answers(logits_C.sigmoid(), own_CT, together=expected)
 
 
-def test_the_users_other_side_is_not_ignored():
+def test_different_users_get_different_scores():
     """Otherwise everything above would hold for a constant."""
     model = make_dien(CONFIGS["default"])
     users = draw_users([5, 4, 3, 0, 1])

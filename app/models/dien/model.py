@@ -96,9 +96,9 @@ class Dien(nn.Module):
         pairs = Pairs.of(user_states.lengths_U, user_of_C)
         attention_CT = self._attend(user_states, candidate_CE, pairs)
         interest_CH = self._evolve(user_states, attention_CT, user_of_C, pairs)
-        parts = [user_states.profile_UI[user_of_C], candidate_CE]
+        parts = [user_states.profile_UI.index_select(0, user_of_C), candidate_CE]
         if self.config.sum_pooling:
-            behavior_sum_CE = user_states.behavior_sum_UE[user_of_C]
+            behavior_sum_CE = user_states.behavior_sum_UE.index_select(0, user_of_C)
             parts += [behavior_sum_CE, candidate_CE * behavior_sum_CE]
         parts += [
             interest_CH,
@@ -135,7 +135,7 @@ class Dien(nn.Module):
     ) -> Tensor:
         if self.config.evolution == "gru":
             weights_P1 = attention_CT[pairs.candidate_P, pairs.step_P].unsqueeze(1)
-            interests_PH = user_states.interests_NH[pairs.behavior_P]
+            interests_PH = pairs.behaviors_of(user_states.interests_NH)
             return pairs.sum_per_candidate(weights_P1 * interests_PH)
         return evolve(
             self.evolution,

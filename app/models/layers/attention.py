@@ -43,8 +43,8 @@ class MlpAttention(nn.Module):
     ) -> Tensor:
         w_q, _, w_d, w_p = self.first.weight.chunk(4, dim=1)
         query_half_CA = torch.addmm(self.first.bias, query_CH, (w_q + w_d).T)
-        product_PH = query_CH[pairs.candidate_P] * interests_NH[pairs.behavior_P]
-        halves_PA = query_half_CA[pairs.candidate_P] + keys_NA[pairs.behavior_P]
+        product_PH = pairs.candidates_of(query_CH) * pairs.behaviors_of(interests_NH)
+        halves_PA = pairs.candidates_of(query_half_CA) + pairs.behaviors_of(keys_NA)
         hidden_PA = self.activation(torch.addmm(halves_PA, product_PH, w_p.T))
         scores_P: Tensor = self.rest(hidden_PA)
         return scores_P
@@ -83,7 +83,7 @@ TargetAttention = MlpAttention | BilinearAttention | DotAttention
 
 
 def _dot_pairs(query_CQ: Tensor, keys_NQ: Tensor, pairs: Pairs) -> Tensor:
-    return (query_CQ[pairs.candidate_P] * keys_NQ[pairs.behavior_P]).sum(dim=1)
+    return (pairs.candidates_of(query_CQ) * pairs.behaviors_of(keys_NQ)).sum(dim=1)
 
 
 def softmax_over_behaviors(scores_P: Tensor, pairs: Pairs) -> Tensor:

@@ -56,6 +56,14 @@ class Pairs:
         longest = int(lengths_C.max()) if len(lengths_C) else 0
         return cls(candidate_P, step_P, behavior_P, len(user_of_C), longest)
 
+    def candidates_of(self, values_CX: Tensor) -> Tensor:
+        """[P, X]: each pair's candidate. (index_select: several times faster than indexing.)"""
+        return values_CX.index_select(0, self.candidate_P)
+
+    def behaviors_of(self, values_NX: Tensor) -> Tensor:
+        """[P, X]: each pair's behavior."""
+        return values_NX.index_select(0, self.behavior_P)
+
     def to_padded(self, values_P: Tensor, fill: float) -> Tensor:
         """One value per pair, as [C, T] with `fill` where a candidate has no such step."""
         padded_CT = values_P.new_full((self.candidates, self.longest), fill)

@@ -131,7 +131,9 @@ def run_over_behaviors(cell: GatedCell, inputs_NI: Tensor, lengths_R: Tensor) ->
     rows, states = [], []
     for step, running in enumerate(plan.running):
         rows.append(first_row_R[:running] + step)
-        state = cell.step(projected_NG[rows[-1]], state[:running], no_attention, write_gru)
+        state = cell.step(
+            projected_NG.index_select(0, rows[-1]), state[:running], no_attention, write_gru
+        )
         states.append(state)
     states_NH = torch.cat(states)
     return torch.empty_like(states_NH).index_copy(0, torch.cat(rows), states_NH)
@@ -151,13 +153,13 @@ def evolve(
     """
     plan = StepPlan.of(spans.lengths_R)
     first_row_R = spans.first_row_R[plan.order_R]
-    attention_RT = attention_RT[plan.order_R]
+    attention_RT = attention_RT.index_select(0, plan.order_R)
     state = projected_NG.new_zeros((len(attention_RT), cell.hidden))
     finished = []  # shortest sequences first, because they end first
     for step, running in enumerate(plan.running):
         finished.append(state[running:])
         attention_K1 = attention_RT[:running, step : step + 1]
-        projected = projected_NG[first_row_R[:running] + step]
+        projected = projected_NG.index_select(0, first_row_R[:running] + step)
         if rule.scales_inputs:
             projected = torch.addcmul(cell.input_bias_G, attention_K1, projected)
         state = cell.step(projected, state[:running], attention_K1, rule.write)

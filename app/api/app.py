@@ -1,0 +1,42 @@
+"""The FastAPI application, put together from its routers."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+
+from app.api.model_routes import model_router
+from app.api.openapi import Problem, add_schemas
+from app.api.probe_routes import probe_router
+from app.api.problem import add_error_handlers
+from app.api.rank_routes import RequestLimits, rank_router
+from app.api.request_context import RequestContextMiddleware
+from app.api.wire import RankBody
+from app.monitoring.metrics import Metrics
+from app.ranking.ranker import Ranker
+from app.registry.served_models import ServedModels
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build_api(
+    ranker: Ranker,
+    models: ServedModels,
+    metrics: Metrics,
+    limits: RequestLimits,
+    *,
+    lifespan: Lifespan,
+) -> FastAPI:
+    app = FastAPI(
+        title="ctr-serve",
+        summary="Ranked, explained click-through rates within an ad server's deadline.",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    app.add_middleware(RequestContextMiddleware, metrics=metrics)
+    add_error_handlers(app, metrics)
+    app.include_router(rank_router(ranker, limits))
+    app.include_router(model_router(models))
+    app.include_router(probe_router(metrics.registry, models.is_ready))
+    add_schemas(app, RankBody, Problem)
+    return app

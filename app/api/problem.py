@@ -1,0 +1,91 @@
+"""Errors as RFC 9457 problem details; nothing internal leaves with them."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.openapi import MEDIA_TYPE
+from app.api.request_context import context_of
+from app.errors import CtrError, InvalidRequest, Overloaded
+from app.monitoring.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+SHED_STATUSES = frozenset({429, 503, 504})
+
+
+def add_error_handlers(app: FastAPI, metrics: Metrics) -> None:
+    async def on_ctr_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, CtrError)  # noqa: S101 - registered for this class only
+        if error.status in SHED_STATUSES:
+            metrics.shed.labels(error.slug).inc()
+        context_of(request).log["error"] = error.slug
+        return problem(
+            request,
+            status=error.status,
+            title=error.title,
+            detail=error.detail,
+            extra=_extra(error),
+            headers=_headers(error),
+        )
+
+    app.add_exception_handler(CtrError, on_ctr_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def problem(
+    request: Request,
+    *,
+    status: int,
+    title: str,
+    detail: str,
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    body = {
+        "type": "about:blank" if title == detail else f"urn:ctr-serve:{_slug(title)}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": context_of(request).request_id,
+        **(extra or {}),
+    }
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    return problem(
+        request,
+        status=error.status_code,
+        title=error.detail,
+        detail=error.detail,
+        headers=error.headers,
+    )
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    """Not an input's fault: the log has the traceback, the client a request id to quote."""
+    log.error("unexpected error", exc_info=error)
+    return problem(
+        request, status=500, title="Internal error", detail="an unexpected error; it was logged"
+    )
+
+
+def _extra(error: CtrError) -> dict[str, Any]:
+    return {"errors": error.errors} if isinstance(error, InvalidRequest) else {}
+
+
+def _headers(error: CtrError) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else {}
+
+
+def _slug(title: str) -> str:
+    return title.lower().replace(" ", "-")

@@ -1,0 +1,103 @@
+"""`POST /v1/rank`: raw body in, bytes out."""
+
+from dataclasses import dataclass
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.body import parse_rank_body, read_body
+from app.api.openapi import json_body, problems
+from app.api.request_context import RequestContext, context_of
+from app.api.wire import RankAnswer, RankBody, to_answer
+from app.core.deadline import Deadline
+from app.core.keys import key_of
+from app.core.request import Ranking, RankRequest
+from app.errors import FieldError, InvalidRequest
+from app.ranking.ranker import Ranker
+from app.registry.servable import ScoredRequest
+
+DEADLINE_HEADER = "x-deadline-ms"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What one request may cost before anything is computed."""
+
+    max_body_bytes: int
+    body_timeout_s: float
+    default_deadline_ms: float
+    max_deadline_ms: float
+
+
+def rank_router(ranker: Ranker, limits: RequestLimits) -> APIRouter:
+    router = APIRouter(tags=["ranking"])
+
+    @router.post(
+        "/v1/rank",
+        summary="Rank candidate ads for a user",
+        responses={200: {"model": RankAnswer}, **problems(400, 404, 413, 422, 429, 503, 504)},
+        openapi_extra={"requestBody": json_body(RankBody), "parameters": [_DEADLINE_PARAMETER]},
+    )
+    async def rank(request: Request) -> Response:
+        context = context_of(request)
+        body = await read_body(
+            request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s
+        )
+        with context.times.measure("parse"):
+            parsed = parse_rank_body(body)
+            rank_request = parsed.to_request()
+            deadline = _deadline(request, parsed, context, limits)
+        ranking, scored = await ranker.rank(rank_request, deadline, context.times)
+        with context.times.measure("render"):
+            content = orjson.dumps(to_answer(ranking, context.request_id))
+        _log(context, rank_request, ranking, scored)
+        return Response(content, media_type="application/json")
+
+    return router
+
+
+def _deadline(
+    request: Request, body: RankBody, context: RequestContext, limits: RequestLimits
+) -> Deadline:
+    """Counted from the request's first byte; the body's field wins over the header."""
+    budget_ms = body.deadline_ms or _header_ms(request) or limits.default_deadline_ms
+    spent_s = context.elapsed_s()
+    return Deadline.after(min(budget_ms, limits.max_deadline_ms) / 1e3 - spent_s)
+
+
+def _header_ms(request: Request) -> float | None:
+    text = request.headers.get(DEADLINE_HEADER)
+    if text is None:
+        return None
+    try:
+        budget_ms = float(text)
+    except ValueError:
+        budget_ms = 0.0
+    if not 0 < budget_ms < float("inf"):
+        raise InvalidRequest([FieldError(DEADLINE_HEADER, "must be a positive number of ms")])
+    return budget_ms
+
+
+def _log(
+    context: RequestContext, request: RankRequest, ranking: Ranking, scored: ScoredRequest
+) -> None:
+    context.log.update(
+        user_key=f"{key_of(request.user_id):016x}",  # the id itself is personal data
+        model=f"{ranking.model}@{ranking.version}",
+        candidates=len(request.candidates),
+        behaviors=ranking.behaviors,
+        unknown_items=ranking.unknown_items,
+        degraded=ranking.degraded,
+        batch_jobs=scored.batch_jobs,
+    )
+
+
+_DEADLINE_PARAMETER = {
+    "name": "X-Deadline-Ms",
+    "in": "header",
+    "required": False,
+    "description": "same as deadline_ms, which wins over it",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
+}

@@ -1,0 +1,37 @@
+"""The `ctr-serve` command: one file per command, each loading what it needs only when it runs."""
+
+import sys
+
+import typer
+
+from app.cli.demo import demo
+from app.cli.load_behaviors import load_behaviors
+from app.cli.prepare import prepare
+from app.cli.serve import serve
+from app.cli.train import train
+from app.errors import StartupRefused
+
+REFUSED = 2
+
+app = typer.Typer(
+    help=(
+        "Online CTR inference: ranked, explained click-through rates from DIEN.\n\n"
+        "Try `ctr-serve demo` first. Then, with your own data: prepare, train, load-behaviors, "
+        "serve. Settings of the service are CTR_* environment variables (docs/settings.md)."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, serve, prepare, train, load_behaviors):
+    app.command()(command)
+
+
+def main() -> None:
+    try:
+        app()
+    except StartupRefused as refusal:
+        typer.echo(f"ctr-serve: {refusal}", err=True)
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,4 @@
+"""`ctr-serve demo`."""
+
+
+def demo() -> None: ...

@@ -1,0 +1,4 @@
+"""`ctr-serve load_behaviors`."""
+
+
+def load_behaviors() -> None: ...

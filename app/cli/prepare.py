@@ -1,0 +1,4 @@
+"""`ctr-serve prepare`."""
+
+
+def prepare() -> None: ...

@@ -1,0 +1,4 @@
+"""`ctr-serve train`."""
+
+
+def train() -> None: ...

@@ -1,0 +1,1 @@
+"""The use case: features, scores, calibration, ranks and explanations for one request."""

@@ -1,0 +1,91 @@
+"""Every setting, read from `CTR_*` variables; a value that makes no sense refuses to start."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import StartupRefused
+
+PREFIX = "CTR_"
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class Settings(BaseSettings):
+    """The documented table of these is `docs/settings.md`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
+
+    model_store: Path = Field(default=Path("model_store"), description="folder of the models")
+    default_model: str | None = Field(
+        default=None,
+        description="the model of requests that name none; unset: the only one there is",
+    )
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = Field(
+        default="auto", description="`auto` (a GPU if there is one), `cpu` or `cuda:N`"
+    )
+    runtime: Literal["auto", "reference"] = Field(
+        default="auto", description="how models are run: `auto` or `reference` (torch, eager)"
+    )
+    engine_threads: int = Field(
+        default=1, ge=1, le=64, description="batches computed at the same time, per model"
+    )
+    torch_threads: int = Field(
+        default=1, ge=1, le=256, description="threads inside one torch operation"
+    )
+
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="`redis://`, `rediss://` or `unix://`; unset: an embedded server, empty",
+    )
+    redis_timeout_ms: float = Field(
+        default=100, gt=0, le=10_000, description="longest wait for features before going without"
+    )
+    max_stored_behaviors: int = Field(
+        default=200, ge=1, le=10_000, description="behaviors kept per user in Redis"
+    )
+
+    max_batch_pairs: int = Field(
+        default=20_000, ge=1, description="candidate-behavior pairs computed together at most"
+    )
+    max_queued_pairs: int = Field(
+        default=500_000, ge=1, description="candidate-behavior pairs that may wait; more get a 429"
+    )
+    default_deadline_ms: float = Field(
+        default=1_000, gt=0, description="budget of a request that states none"
+    )
+    max_deadline_ms: float = Field(
+        default=10_000, gt=0, description="longer budgets are shortened to this"
+    )
+    max_body_bytes: int = Field(default=2**21, ge=1024, description="larger bodies get a 413")
+    body_timeout_s: float = Field(
+        default=5, gt=0, le=300, description="a body must have arrived by then"
+    )
+    shutdown_grace_s: int = Field(
+        default=30, ge=0, description="time for requests in flight after SIGTERM"
+    )
+    log_level: LogLevel = Field(
+        default="INFO", description="`INFO` logs a line per request, `WARNING` only trouble"
+    )
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Settings from the environment. Raises StartupRefused, naming the variable."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # validated right here
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = PREFIX + "_".join(map(str, first["loc"])).upper()
+        raise StartupRefused(f"{name}: {first['msg']}") from None
+
+
+def unknown_variables() -> list[str]:
+    """`CTR_*` variables that are not settings: most often a typing error."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)

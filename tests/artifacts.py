@@ -1,0 +1,94 @@
+"""Small untrained versions in a real model store, for everything that needs something to serve."""
+
+from pathlib import Path
+
+import torch
+
+from app.core.schema import (
+    DenseSideField,
+    FeatureSchema,
+    SideField,
+    SparseField,
+    SparseSideField,
+)
+from app.features.encoder import Encoder
+from app.features.vocabulary import Vocabulary
+from app.inference.engine import Engine
+from app.models.dien.config import DienConfig
+from app.models.factory import build_model
+from app.registry.golden import GoldenRequest, with_scores
+from app.registry.manifest import Manifest
+from app.registry.model_store import ModelStore
+from app.registry.publishing import NewVersion, activate, publish
+
+ITEMS = [f"item-{number}" for number in range(50)]
+CATEGORIES = [f"category-{number}" for number in range(5)]
+DEVICES = ["phone", "desktop"]
+SIDE_FIELDS: tuple[SideField, ...] = (
+    SparseSideField(name="device", embedding_dim=3, rows=4, source="context"),
+    DenseSideField(name="age", source="profile", mean=40.0, std=10.0),
+    DenseSideField(name="price", source="candidate", mean=5.0, std=2.0),
+)
+GOLDEN = (
+    GoldenRequest(
+        user_id="user-1",
+        behaviors=(("item-1", "category-1", 10), ("item-2", "category-2", 20)),
+        profile={"age": 31},
+        context={"device": "phone"},
+        candidates={
+            "item_id": ("item-3", "item-4", "never seen"),
+            "category_id": ("category-3", "category-4", "category-0"),
+            "price": (4.5, 6.0, None),
+        },
+    ),
+    GoldenRequest(
+        user_id="cold",
+        behaviors=(),
+        candidates={"item_id": ("item-3",), "category_id": ("category-3",)},
+    ),
+)
+
+
+def publish_tiny_version(
+    root: Path,
+    name: str = "tiny",
+    *,
+    seed: int = 0,
+    side_fields: tuple[SideField, ...] = SIDE_FIELDS,
+    max_behaviors: int = 10,
+) -> Manifest:
+    """Publishes and activates a version whose weights depend on the seed alone."""
+    vocabularies = {
+        "item_id": Vocabulary.of(ITEMS),
+        "category_id": Vocabulary.of(CATEGORIES),
+        "device": Vocabulary.of(DEVICES),
+    }
+    schema = FeatureSchema(
+        behavior_fields=(
+            SparseField(name="item_id", embedding_dim=4, rows=vocabularies["item_id"].rows),
+            SparseField(name="category_id", embedding_dim=4, rows=vocabularies["category_id"].rows),
+        ),
+        side_fields=side_fields,
+        max_behaviors=max_behaviors,
+    )
+    architecture = DienConfig(
+        hidden_size=8, attention_units=(6,), mlp_units=(8,), embedding_init_std=1.0
+    )
+    torch.manual_seed(seed)
+    model = build_model(architecture, schema).eval()
+    engine = Engine(model, torch.device("cpu"))
+    store = ModelStore(root)
+    manifest = publish(
+        store,
+        NewVersion(
+            name=name,
+            architecture=architecture,
+            features=schema,
+            weights=model.state_dict(),
+            vocabularies=vocabularies,
+            golden=with_scores(GOLDEN, Encoder(schema, vocabularies), engine.score),
+            prior_ctr=0.1,
+        ),
+    )
+    activate(store, name, manifest.version)
+    return manifest
