@@ -1,24 +1,23 @@
 """The composition root: builds every object from the settings, opens and closes them."""
 
 import logging
-import os
+import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import FrameType
 
-import torch
 import uvicorn
 from fastapi import FastAPI
-from redis.exceptions import RedisError
 
 from app.api.app import build_api
 from app.api.rank_routes import RequestLimits
 from app.errors import StartupRefused
 from app.features.feature_reader import FeatureReader
-from app.features.redis_store import RedisStore, connect
-from app.inference.allocator import keep_freed_memory
+from app.features.redis_store import REDIS_ERRORS, RedisStore, connect
 from app.inference.batch_policy import BatchPolicy
 from app.inference.device import resolve_device
+from app.inference.torch_process import prepare_torch
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.model_store import ModelStore
@@ -26,6 +25,10 @@ from app.registry.servable import load_servable
 from app.registry.served_models import ServedModels, choose_default
 from app.settings import Settings, unknown_variables
 
+REDIS_URL_RULE = (
+    "it must be a redis://, rediss:// or unix:// URL with known options, special characters of "
+    "its password percent-encoded"
+)
 KEEP_ALIVE_S = 75  # longer than a load balancer's 60, so that it is never us who hangs up first
 
 log = logging.getLogger(__name__)
@@ -35,12 +38,12 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
     """Loads and verifies every active model. Raises StartupRefused."""
     for name in unknown_variables():
         log.warning("not a setting of this service", extra={"variable": name})
-    keep_freed_memory()
-    torch.set_num_threads(settings.torch_threads)
+    prepare_torch(threads=settings.torch_threads)
     metrics = Metrics()
     models = load_models(settings, metrics)
-    store = open_store(settings, redis_url)
-    features = FeatureReader(store, metrics, timeout_s=settings.redis_timeout_ms / 1e3)
+    redis_timeout_s = settings.redis_timeout_ms / 1e3
+    store = open_store(settings, redis_url, timeout_s=redis_timeout_s)
+    features = FeatureReader(store, metrics, timeout_s=redis_timeout_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -81,12 +84,15 @@ def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
     return ServedModels(servables, default=default)
 
 
-def open_store(settings: Settings, redis_url: str) -> RedisStore:
+def open_store(settings: Settings, redis_url: str, *, timeout_s: float) -> RedisStore:
     """A store whose connections open when they are first needed. Raises StartupRefused."""
     try:
-        client = connect(redis_url, timeout_s=settings.redis_timeout_ms / 1e3)
-    except ValueError as error:
-        raise StartupRefused(f"CTR_REDIS_URL: {error}") from None
+        client = connect(redis_url, timeout_s=timeout_s)
+        # An unknown option shows only here.
+        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError, *REDIS_ERRORS):
+        # The reason may quote a part of the password, where that has a `/` or `#` in it.
+        raise StartupRefused(f"CTR_REDIS_URL: {REDIS_URL_RULE}") from None
     return RedisStore(client, max_stored_behaviors=settings.max_stored_behaviors)
 
 
@@ -97,15 +103,25 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        reason = getattr(error, "strerror", None) or str(error)
         raise StartupRefused(f"cannot listen on {host}:{port}: {reason}") from None
     return listener
 
 
-def uvicorn_server(service: FastAPI, settings: Settings) -> uvicorn.Server:
-    return uvicorn.Server(
+class Server(uvicorn.Server):
+    """Returns from `run` after SIGTERM, so that whoever runs it can clean up too."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig == signal.SIGTERM:
+            self.should_exit = True  # uvicorn would raise the signal again and end the process
+        else:
+            super().handle_exit(sig, frame)
+
+
+def uvicorn_server(service: FastAPI, settings: Settings) -> Server:
+    return Server(
         uvicorn.Config(
             service,
             log_config=None,
@@ -119,7 +135,6 @@ def uvicorn_server(service: FastAPI, settings: Settings) -> uvicorn.Server:
 
 async def _greet_redis(store: RedisStore) -> None:
     """Connects before the first request does; without Redis the service answers degraded."""
-    try:
-        await store.ping()
-    except (RedisError, OSError) as error:
-        log.warning("Redis does not answer, starting without it", extra={"reason": str(error)})
+    reason = await store.connection_problem()
+    if reason is not None:
+        log.warning("Redis does not answer, starting without it", extra={"reason": reason})

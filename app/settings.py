@@ -26,7 +26,7 @@ class Settings(BaseSettings):
         default=None,
         description="the model of requests that name none; unset: the only one there is",
     )
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:\d+)$")] = Field(
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:[0-9]{1,2})$")] = Field(
         default="auto", description="`auto` (a GPU if there is one), `cpu` or `cuda:N`"
     )
     runtime: Literal["auto", "reference"] = Field(
@@ -57,10 +57,16 @@ class Settings(BaseSettings):
         default=500_000, ge=1, description="candidate-behavior pairs that may wait; more get a 429"
     )
     default_deadline_ms: float = Field(
-        default=1_000, gt=0, description="budget of a request that states none"
+        default=1_000,
+        gt=0,
+        allow_inf_nan=False,
+        description="budget of a request that states none",
     )
     max_deadline_ms: float = Field(
-        default=10_000, gt=0, description="longer budgets are shortened to this"
+        default=10_000,
+        gt=0,
+        allow_inf_nan=False,
+        description="longer budgets are shortened to this",
     )
     max_body_bytes: int = Field(default=2**21, ge=1024, description="larger bodies get a 413")
     body_timeout_s: float = Field(

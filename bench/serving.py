@@ -27,10 +27,8 @@ class RunningService:
     def resident_mib(self) -> tuple[float, float]:
         """Resident memory now and at its highest, from the kernel (Linux)."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        now, peak = (re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmRSS", "VmHWM"))
-        assert now is not None
-        assert peak is not None
-        return int(now[1]) / 1024, int(peak[1]) / 1024
+        kib = dict(re.findall(r"(VmRSS|VmHWM):\s+(\d+) kB", status))
+        return int(kib["VmRSS"]) / 1024, int(kib["VmHWM"]) / 1024
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""

@@ -32,6 +32,7 @@ def build_api(
         summary="Ranked, explained click-through rates within an ad server's deadline.",
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would point wherever the Host header says
     )
     app.add_middleware(RequestContextMiddleware, metrics=metrics)
     add_error_handlers(app, metrics)

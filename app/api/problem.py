@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.openapi import MEDIA_TYPE
-from app.api.request_context import context_of
+from app.api.request_context import REQUEST_ID, context_of
 from app.errors import CtrError, InvalidRequest, Overloaded
 from app.monitoring.metrics import Metrics
 
@@ -75,7 +75,11 @@ async def _on_bug(request: Request, error: Exception) -> Response:
     """Not an input's fault: the log has the traceback, the client a request id to quote."""
     log.error("unexpected error", exc_info=error)
     return problem(
-        request, status=500, title="Internal error", detail="an unexpected error; it was logged"
+        request,
+        status=500,
+        title="Internal error",
+        detail="an unexpected error; it was logged",
+        headers={REQUEST_ID: context_of(request).request_id},  # sent outside of our middleware
     )
 
 

@@ -1,6 +1,8 @@
 """The bodies of `POST /v1/rank`: every field is bounded, so that no input is too much."""
 
+import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Annotated, Any
 
 import numpy as np
@@ -22,24 +24,29 @@ from app.errors import FieldError, InvalidRequest
 MAX_CANDIDATES = 1000
 MAX_INLINE_BEHAVIORS = 1000
 MAX_FIELDS = 64
+MAX_TEXT_CHARS = 256
+MAX_REPORTED_ERRORS = 20
+MAX_FIELD_NAME_CHARS = 200  # a name may be the client's own, and as long as the body
+MAX_NUMBER = sys.float_info.max
+SCALAR_RULE = f"Should be text up to {MAX_TEXT_CHARS} characters, a finite number or null"
 
-Id = Annotated[str, Field(min_length=1, max_length=256)]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Bid = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 # One union with one message, where pydantic would report each of its members.
-Scalar = Annotated[
-    str | float | None,
-    GetPydanticSchema(
-        lambda _, __: core_schema.union_schema(
-            [
-                core_schema.str_schema(max_length=256, strict=True),
-                core_schema.float_schema(allow_inf_nan=False, strict=True),
-                core_schema.none_schema(),
-            ],
-            custom_error_type="scalar",
-            custom_error_message="Should be text up to 256 characters, a finite number or null",
-        )
-    ),
+_scalar_schema = core_schema.union_schema(
+    [
+        core_schema.str_schema(max_length=MAX_TEXT_CHARS, strict=True),
+        core_schema.float_schema(allow_inf_nan=False, strict=True),
+        core_schema.none_schema(),
+    ],
+    custom_error_type="scalar",
+    custom_error_message=SCALAR_RULE,
+)
+Scalar = Annotated[str | float | None, GetPydanticSchema(lambda _, __: _scalar_schema)]
+# A scalar too, but checked once there are not too many: a body has room for 200,000 wrong ones.
+UncheckedScalar = Annotated[
+    Any, GetPydanticSchema(get_pydantic_json_schema=lambda _, schema: schema(_scalar_schema))
 ]
 Fields = Annotated[dict[Name, Scalar], Field(max_length=MAX_FIELDS)]
 
@@ -47,8 +54,8 @@ Fields = Annotated[dict[Name, Scalar], Field(max_length=MAX_FIELDS)]
 class WireCandidate(BaseModel):
     """An ad to score. Further keys are candidate fields; a model reads those that it knows."""
 
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Scalar]
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, UncheckedScalar]
 
     ad_id: Id
     item_id: Id | None = None
@@ -59,7 +66,7 @@ class WireCandidate(BaseModel):
 class WireBehavior(BaseModel):
     """Something that the user did."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     item_id: Id
     category_id: Id
@@ -69,7 +76,7 @@ class WireBehavior(BaseModel):
 class RankBody(BaseModel):
     """Candidate ads for one user."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     user_id: Id
     candidates: list[WireCandidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
@@ -88,7 +95,7 @@ class RankBody(BaseModel):
 
     def to_request(self) -> RankRequest:
         """Raises InvalidRequest for what only several fields together can get wrong."""
-        errors = [*self._duplicate_ads(), *self._missing_bids(), *self._too_many_fields()]
+        errors = list(islice(self._errors(), MAX_REPORTED_ERRORS))
         if errors:
             raise InvalidRequest(errors)
         behaviors, raw_ids = _to_behaviors(self.behaviors)
@@ -104,6 +111,12 @@ class RankBody(BaseModel):
             explain=self.explain,
             model=self.model,
         )
+
+    def _errors(self) -> Iterator[FieldError]:
+        yield from self._duplicate_ads()
+        yield from self._missing_bids()
+        yield from self._too_many_fields()
+        yield from self._wrong_fields()
 
     def _duplicate_ads(self) -> Iterator[FieldError]:
         first: dict[str, int] = {}
@@ -123,6 +136,24 @@ class RankBody(BaseModel):
     def _too_many_fields(self) -> Iterator[FieldError]:
         if len(_further_names(self.candidates)) > MAX_FIELDS:
             yield FieldError("candidates", f"have more than {MAX_FIELDS} further fields")
+
+    def _wrong_fields(self) -> Iterator[FieldError]:
+        for index, candidate in enumerate(self.candidates):
+            for name, value in candidate.__pydantic_extra__.items():
+                if not _is_scalar(value):
+                    yield FieldError(
+                        f"candidates.{index}.{name}"[:MAX_FIELD_NAME_CHARS], SCALAR_RULE
+                    )
+
+
+def _is_scalar(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_TEXT_CHARS
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int | float):
+        return -MAX_NUMBER <= value <= MAX_NUMBER  # not infinite, not NaN, not too long an integer
+    return value is None
 
 
 def _further_names(candidates: Sequence[WireCandidate]) -> set[str]:

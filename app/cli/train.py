@@ -1,4 +1,167 @@
-"""`ctr-serve train`."""
+"""`ctr-serve train`: samples become a model version that serving can load."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+FEATURES, MODEL, TRAINING = "Features", "Model", "Training"
 
 
-def train() -> None: ...
+def train(
+    samples: Annotated[Path, typer.Option(help="Folder with train.tsv, valid.tsv and test.tsv.")],
+    name: Annotated[str, typer.Option(help="Name of the model in the store.")] = "dien",
+    store: Annotated[
+        Path, typer.Option(envvar="CTR_MODEL_STORE", help="Where the version goes.")
+    ] = Path("model_store"),
+    activate: Annotated[
+        bool, typer.Option(help="Make it the version that `ctr-serve serve` starts with.")
+    ] = True,
+    limit_rows: Annotated[
+        int | None, typer.Option(min=1, help="First rows of each split, for a quick try.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SOURCE:NAME:KIND[:DIM]",
+            help="A column of the samples to read too, as often as needed: SOURCE is profile, "
+            "context or candidate, KIND is sparse (an id; DIM is its embedding's width) or dense "
+            "(a number, standardized).",
+            rich_help_panel=FEATURES,
+        ),
+    ] = None,
+    user_id: Annotated[
+        bool, typer.Option(help="Give each user an embedding.", rich_help_panel=FEATURES)
+    ] = False,
+    max_behaviors: Annotated[
+        int,
+        typer.Option(
+            min=1, max=10_000, help="Newest behaviors to look at.", rich_help_panel=FEATURES
+        ),
+    ] = 50,
+    min_count: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Ids that fewer users met count as unknown.", rich_help_panel=FEATURES
+        ),
+    ] = 1,
+    embedding_dim: Annotated[
+        int,
+        typer.Option(min=1, max=1024, help="Of item and category each.", rich_help_panel=FEATURES),
+    ] = 18,
+    hidden_size: Annotated[
+        int, typer.Option(min=1, max=1024, help="Of both recurrent layers.", rich_help_panel=MODEL)
+    ] = 36,
+    evolution: Annotated[
+        Literal["augru", "agru", "aigru", "gru"],
+        typer.Option(help="How attention enters the second layer.", rich_help_panel=MODEL),
+    ] = "augru",
+    augru: Annotated[
+        Literal["paper", "official"],
+        typer.Option(help="Attention scales the write or the keep gate.", rich_help_panel=MODEL),
+    ] = "paper",
+    reset_gate: Annotated[
+        Literal["after", "before"],
+        typer.Option(help="Applied after or before the matrix product.", rich_help_panel=MODEL),
+    ] = "after",
+    attention: Annotated[
+        Literal["mlp", "bilinear", "dot"],
+        typer.Option(help="What compares a candidate with a behavior.", rich_help_panel=MODEL),
+    ] = "mlp",
+    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)] = 10,
+    patience: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Epochs without a better validation AUC.", rich_help_panel=TRAINING
+        ),
+    ] = 2,
+    batch_size: Annotated[int, typer.Option(min=2, help="Rows.", rich_help_panel=TRAINING)] = 1024,
+    learning_rate: Annotated[
+        float, typer.Option(min=1e-6, max=1, help="Of Adam.", rich_help_panel=TRAINING)
+    ] = 3e-3,
+    auxiliary_weight: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Of the next-behavior loss; 0 is without.", rich_help_panel=TRAINING
+        ),
+    ] = 1.0,
+    id_dropout: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Share of ids made unknown, which is how unknown ids are learned.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, rich_help_panel=TRAINING)] = 7,
+) -> None:
+    """Train DIEN on click samples and publish it as a model version.
+
+    Samples come from `ctr-serve prepare`, or from your impression log.
+    Training stops when the AUC of valid.tsv no longer improves and keeps
+    the best epoch. The version is written with its vocabularies and golden
+    requests, read back and checked before it becomes active; on test.tsv it
+    is compared with popularity, which is what it has to beat.
+
+    Try the options on few rows first:
+
+    ctr-serve train --samples samples --limit-rows 20000 --no-activate
+
+    Example: ctr-serve train --samples samples --field context:device:sparse:8
+    --field candidate:price:dense
+    """
+    import orjson
+    from rich.console import Console
+
+    from app.cli.train_extra import needs_train_extra
+    from app.inference.torch_process import prepare_torch
+    from app.models.dien.config import DienConfig
+
+    with needs_train_extra():
+        from app.cli.training_table import as_dict, show
+        from app.training.features import FeatureOptions
+        from app.training.options import TrainerOptions
+        from app.training.progress import ProgressBars
+        from app.training.run import RunOptions, train_and_publish
+        from app.training.side_fields import parse_fields
+
+    options = RunOptions(
+        samples=samples,
+        store=store,
+        name=name,
+        architecture=DienConfig(
+            hidden_size=hidden_size,
+            evolution=evolution,
+            augru=augru,
+            reset_gate=reset_gate,
+            attention=attention,
+        ),
+        features=FeatureOptions(
+            embedding_dim=embedding_dim,
+            max_behaviors=max_behaviors,
+            min_count=min_count,
+            user_id=user_id,
+            side_fields=parse_fields(field or ()),
+        ),
+        trainer=TrainerOptions(
+            epochs=epochs,
+            patience=patience,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            auxiliary_weight=auxiliary_weight,
+            id_dropout=id_dropout,
+            seed=seed,
+        ),
+        limit_rows=limit_rows,
+        activate=activate,
+    )
+    prepare_torch(threads=threads)
+    with ProgressBars(Console(stderr=True)) as bars:
+        run = train_and_publish(options, bars)
+    if as_json:
+        typer.echo(orjson.dumps(as_dict(run)))
+    else:
+        show(run, Console())

@@ -31,7 +31,8 @@ class BehaviorSequence:
         """The last `count` behaviors, as the models were trained on."""
         if len(self) <= count:
             return self
-        return BehaviorSequence(self.keys_TF[-count:], self.timestamps_T[-count:])
+        first = len(self) - count
+        return BehaviorSequence(self.keys_TF[first:], self.timestamps_T[first:])
 
 
 NO_BEHAVIORS = BehaviorSequence(

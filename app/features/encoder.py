@@ -16,6 +16,10 @@ from app.features.vocabulary import Vocabulary
 
 Fields = Mapping[str, FieldValue]
 
+# No training value is this many deviations from the mean (of n values none is further than sqrt n),
+# and what a client sends must not overflow into a score that is not a number.
+LARGEST_DENSE = 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class EncodedRequests:
@@ -111,14 +115,16 @@ def _id_text(value: FieldValue) -> str:
         return value
     if value is None:
         return ""
-    return str(int(value)) if float(value).is_integer() else str(value)
+    return str(int(value)) if isinstance(value, int) or value.is_integer() else str(value)
 
 
 def _dense(fields: Sequence[DenseSideField], column_of: _ColumnOf, rows: int) -> Floats:
     values = np.empty((rows, len(fields)), np.float32)
     for column, field in enumerate(fields):
         numbers = [_number(value, field.mean) for value in column_of(field.name)]
-        values[:, column] = (np.array(numbers) - field.mean) / field.std
+        with np.errstate(over="ignore"):
+            deviations = (np.array(numbers) - field.mean) / field.std
+        values[:, column] = deviations.clip(-LARGEST_DENSE, LARGEST_DENSE)
     return values
 
 
@@ -126,7 +132,7 @@ def _number(value: FieldValue, missing: float) -> float:
     """What cannot be read as a finite number counts as missing, as in training."""
     try:
         number = float(value) if value is not None else missing
-    except ValueError:
+    except (ValueError, OverflowError):
         return missing
     return number if math.isfinite(number) else missing
 

@@ -13,6 +13,7 @@ from app.features.redis_store import FieldsRead, HistoryRead, RedisStore
 from app.monitoring.metrics import Metrics
 
 Read = TypeVar("Read", HistoryRead, FieldsRead)
+Answer = TypeVar("Answer")
 
 MAX_KEYS_PER_ROUND_TRIP = 512
 LATE = "timeout"
@@ -58,9 +59,8 @@ class FeatureReader:
     async def _read_history(self, request: RankRequest, timeout_s: float) -> HistoryRead:
         if request.behaviors is not None:
             return HistoryRead(request.behaviors)
-        return await self._read(
-            self._histories, request.user_id, timeout_s, late=HistoryRead(problem=LATE)
-        )
+        history = await _in_time(self._histories.read(request.user_id), timeout_s)
+        return HistoryRead(problem=LATE) if history is None else history
 
     async def _read_profile(
         self, request: RankRequest, schema: FeatureSchema, timeout_s: float
@@ -69,10 +69,8 @@ class FeatureReader:
             return request.profile
         if all(field.source != "profile" for field in schema.side_fields):
             return {}
-        profile = await self._read(
-            self._profiles, request.user_id, timeout_s, late=FieldsRead(problem=LATE)
-        )
-        return profile.fields
+        profile = await _in_time(self._profiles.read(request.user_id), timeout_s)
+        return {} if profile is None else profile.fields
 
     async def _complete_candidates(
         self, candidates: Candidates, schema: FeatureSchema, timeout_s: float
@@ -86,23 +84,11 @@ class FeatureReader:
         ]
         if not missing:
             return candidates
-        reads = await asyncio.gather(
-            *(
-                self._read(self._ads, ad_id, timeout_s, late=FieldsRead(problem=LATE))
-                for ad_id in missing
-            )
-        )
-        catalog = {ad: read.fields for ad, read in zip(missing, reads, strict=True)}
+        reads = await _in_time(self._ads.read_all(missing), timeout_s)
+        if reads is None:
+            return candidates
+        catalog = {ad_id: read.fields for ad_id, read in zip(missing, reads, strict=True)}
         return _with_catalog(candidates, schema, catalog)
-
-    async def _read(
-        self, reader: CoalescedReader[Read], key: str, timeout_s: float, *, late: Read
-    ) -> Read:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await reader.read(key)
-        except TimeoutError:
-            return late
 
     def _coalesced(
         self, kind: str, read_many: Callable[[Sequence[str]], Awaitable[list[Read]]]
@@ -117,13 +103,22 @@ class FeatureReader:
         return CoalescedReader(read_and_count, max_keys=MAX_KEYS_PER_ROUND_TRIP)
 
 
+async def _in_time(answer: Awaitable[Answer], timeout_s: float) -> Answer | None:
+    """None if it is late; the round trip goes on without its caller."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await answer
+    except TimeoutError:
+        return None
+
+
 def _with_catalog(
     candidates: Candidates, schema: FeatureSchema, catalog: Mapping[str, Mapping[str, FieldValue]]
 ) -> Candidates:
     """The request's own values win over the catalog's."""
-    names = [field.name for field in (*schema.behavior_fields, *schema.side_fields)]
+    side_fields = [field.name for field in schema.side_fields if field.source == "candidate"]
     columns = dict(candidates.fields)
-    for name in names:
+    for name in (*BEHAVIOR_FIELDS, *side_fields):
         given = candidates.fields.get(name) or [None] * len(candidates)
         columns[name] = [
             catalog.get(ad_id, {}).get(name) if value is None else value

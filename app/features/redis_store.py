@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisUnreachable
@@ -22,6 +22,7 @@ from app.features.behavior_codec import (
     unpack,
 )
 
+REDIS_ERRORS = (RedisError, OSError)  # what writes raise, for callers that do not know Redis
 APPEND_SCRIPT = files("app.features").joinpath("append.lua").read_text()
 
 
@@ -43,14 +44,16 @@ class FieldsRead:
 
 def connect(url: str, *, timeout_s: float, max_connections: int = 8) -> "Redis":
     """A client that fails fast: short timeouts of its own, no retry inside a deadline."""
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        timeout=timeout_s,  # for a free connection
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         max_connections=max_connections,
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
+    return Redis.from_pool(pool)
 
 
 class RedisStore:
@@ -65,7 +68,7 @@ class RedisStore:
         keys = [redis_key(user_id) for user_id in user_ids]
         try:
             values = await self._get_strings(keys)
-        except (RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             return [HistoryRead(problem=_reason(error))] * len(keys)
         return [
             _decode_history(user_id, value) for user_id, value in zip(user_ids, values, strict=True)
@@ -96,9 +99,13 @@ class RedisStore:
                 pipeline.set(redis_key(user_id), pack(user_id, newest))
             await pipeline.execute()
 
-    async def ping(self) -> None:
-        """Raises RedisError or OSError when Redis does not answer."""
-        await self._client.ping()
+    async def connection_problem(self) -> str | None:
+        """Connects; None if Redis answers, else why it does not."""
+        try:
+            await self._client.ping()
+        except REDIS_ERRORS as error:
+            return _reason(error)
+        return None
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -123,7 +130,7 @@ class RedisStore:
                 for key in keys:
                     pipeline.hgetall(key)
                 values = await pipeline.execute(raise_on_error=False)
-        except (RedisError, OSError) as error:
+        except REDIS_ERRORS as error:
             return [FieldsRead(problem=_reason(error))] * len(keys)
         return [_decode_fields(value) for value in values]
 

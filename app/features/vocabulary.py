@@ -65,17 +65,32 @@ class Vocabulary:
         """Raises ValueError unless the content is a well-formed vocabulary."""
         try:
             tensors = load(content)
-        except SafetensorError as error:
+        except (SafetensorError, KeyError) as error:  # KeyError: a type that numpy does not have
             raise ValueError(f"not a vocabulary: {error}") from error
         if {name: tensor.dtype for name, tensor in tensors.items()} != TENSORS:
             raise ValueError(f"not a vocabulary: it needs {sorted(TENSORS)}")
-        keys, ends = tensors["keys"], tensors["id_ends"]
-        well_formed = (
-            keys.shape == ends.shape == (len(keys),)
+        vocabulary = cls(tensors["keys"], tensors["id_ends"], tensors["id_bytes"])
+        if not vocabulary._is_well_formed():
+            raise ValueError("not a vocabulary: its keys or ids are out of order")
+        return vocabulary
+
+    def _is_well_formed(self) -> bool:
+        keys, ends, text = self.keys_V, self.id_ends_V, self.id_bytes
+        return (
+            keys.ndim == text.ndim == 1
+            and keys.shape == ends.shape
             and bool((keys[1:] > keys[:-1]).all())
             and bool((np.diff(ends, prepend=0) > 0).all())
-            and (ends[-1] if len(ends) else 0) == tensors["id_bytes"].size
+            and (ends[-1] if len(ends) else 0) == len(text)
+            and _is_text(text, ends)
         )
-        if not well_formed:
-            raise ValueError("not a vocabulary: its keys or ids are out of order")
-        return cls(keys, ends, tensors["id_bytes"])
+
+
+def _is_text(id_bytes: NDArray[np.uint8], id_ends_V: NDArray[np.int64]) -> bool:
+    """Whether every id is UTF-8: all of them together are, and none ends within a character."""
+    try:
+        id_bytes.tobytes().decode()
+    except UnicodeDecodeError:
+        return False
+    first_bytes = id_bytes[id_ends_V[:-1]]
+    return bool((first_bytes & 0b1100_0000 != 0b1000_0000).all())

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 from app.core.deadline import Deadline
@@ -20,7 +21,7 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting(Generic[Job, Result]):
     job: Job
     pairs: int
@@ -56,7 +57,8 @@ class Batcher(Generic[Job, Result]):
         self._compute = compute
         self._policy = policy
         self._name = name
-        self._queue: deque[_Waiting[Job, Result]] = deque()
+        # Oldest first, and whoever gives up leaves at once, from anywhere in it.
+        self._queue: OrderedDict[_Waiting[Job, Result], None] = OrderedDict()
         self._queued_pairs = 0
         self._free_threads = threads
         self._running: set[asyncio.Task[None]] = set()
@@ -75,13 +77,15 @@ class Batcher(Generic[Job, Result]):
         """
         if self._draining:
             raise NotReady("the service is draining")
+        if deadline.remaining_s() <= 0:
+            raise DeadlineExceeded("there was no time left to score")
         if not self._policy.admits(self._queued_pairs, pairs):
             raise Overloaded(
                 f"{self._queued_pairs} candidate-behavior pairs are queued, {pairs} more are over "
                 f"the limit of {self._policy.max_queued_pairs}"
             )
         waiting = _Waiting[Job, Result](job, pairs, asyncio.get_running_loop().create_future())
-        self._queue.append(waiting)
+        self._queue[waiting] = None
         self._queued_pairs += pairs
         self._start_batches()
         try:
@@ -89,6 +93,8 @@ class Batcher(Generic[Job, Result]):
                 return await waiting.future
         except TimeoutError:
             raise DeadlineExceeded("the scores were not there in time") from None
+        finally:
+            self._leave_queue(waiting)
 
     async def drain(self) -> None:
         """Finishes what was accepted, then ends the engine threads."""
@@ -100,26 +106,24 @@ class Batcher(Generic[Job, Result]):
     def _start_batches(self) -> None:
         while self._free_threads and self._queue:
             batch = self._take_batch()
-            if not batch:
-                return
-            self._free_threads -= 1
-            task = asyncio.create_task(self._run(batch))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            if batch:
+                self._free_threads -= 1
+                task = asyncio.create_task(self._run(batch))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
 
     def _take_batch(self) -> list[_Waiting[Job, Result]]:
-        """The oldest jobs that somebody still waits for."""
-        self._drop_abandoned()
+        """The oldest jobs; without those whose client gave up in this turn of the loop."""
         count = self._policy.jobs_in_next_batch(waiting.pairs for waiting in self._queue)
-        batch = [self._queue.popleft() for _ in range(count)]
-        self._queued_pairs -= sum(waiting.pairs for waiting in batch)
-        return batch
+        oldest = list(islice(self._queue, count))
+        for waiting in oldest:
+            self._leave_queue(waiting)
+        return [waiting for waiting in oldest if not waiting.future.done()]
 
-    def _drop_abandoned(self) -> None:
-        """A job past its deadline or without a client is not worth computing."""
-        if any(waiting.future.done() for waiting in self._queue):
-            self._queue = deque(waiting for waiting in self._queue if not waiting.future.done())
-            self._queued_pairs = sum(waiting.pairs for waiting in self._queue)
+    def _leave_queue(self, waiting: _Waiting[Job, Result]) -> None:
+        if waiting in self._queue:
+            del self._queue[waiting]
+            self._queued_pairs -= waiting.pairs
 
     async def _run(self, batch: Sequence[_Waiting[Job, Result]]) -> None:
         self._batch_jobs.observe(len(batch))

@@ -1,7 +1,6 @@
 """Which behaviors a candidate's score looked at most, in the words of the client: raw ids."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,26 +9,38 @@ from app.core.request import BEHAVIOR_FIELDS, AttendedBehavior, BehaviorSequence
 from app.features.vocabulary import Vocabulary
 
 
-@dataclass(frozen=True, slots=True)
 class Explainer:
-    """Names behaviors by the request's own ids, else by the model's vocabularies."""
+    """Names one user's behaviors by the request's own ids, else by the model's vocabularies."""
 
-    vocabularies: Mapping[str, Vocabulary]
-    request_ids: Mapping[int, str]
+    def __init__(
+        self,
+        behaviors: BehaviorSequence,
+        vocabularies: Mapping[str, Vocabulary],
+        request_ids: Mapping[int, str],
+    ) -> None:
+        self._behaviors = behaviors
+        self._vocabularies = vocabularies
+        self._request_ids = request_ids
+        # The event loop pays for names: once per behavior, however many ads look at it.
+        self._named: dict[int, tuple[str | None, str | None, int]] = {}
 
-    def most_attended(
-        self, behaviors: BehaviorSequence, weights_T: Floats, count: int
-    ) -> Sequence[AttendedBehavior]:
+    def most_attended(self, weights_T: Floats, count: int) -> Sequence[AttendedBehavior]:
         """The `count` behaviors with the largest weights, largest first, newest of equals first."""
-        steps = len(weights_T) - 1 - np.argsort(-weights_T[::-1], kind="stable")[:count]
-        return [self._name(behaviors, int(step), float(weights_T[step])) for step in steps]
+        newest_first = np.argsort(-weights_T[::-1], kind="stable")[:count]
+        steps = len(weights_T) - 1 - newest_first
+        return [
+            AttendedBehavior(*self._name(step), weight)
+            for step, weight in zip(steps.tolist(), weights_T[steps].tolist(), strict=True)
+        ]
 
-    def _name(self, behaviors: BehaviorSequence, step: int, weight: float) -> AttendedBehavior:
-        item_id, category_id = (
-            self._raw_id(field, int(key))
-            for field, key in zip(BEHAVIOR_FIELDS, behaviors.keys_TF[step], strict=True)
-        )
-        return AttendedBehavior(item_id, category_id, int(behaviors.timestamps_T[step]), weight)
+    def _name(self, step: int) -> tuple[str | None, str | None, int]:
+        if step not in self._named:
+            item_id, category_id = (
+                self._raw_id(field, int(key))
+                for field, key in zip(BEHAVIOR_FIELDS, self._behaviors.keys_TF[step], strict=True)
+            )
+            self._named[step] = (item_id, category_id, int(self._behaviors.timestamps_T[step]))
+        return self._named[step]
 
     def _raw_id(self, field: str, key: int) -> str | None:
-        return self.request_ids.get(key) or self.vocabularies[field].raw_id(key)
+        return self._request_ids.get(key) or self._vocabularies[field].raw_id(key)

@@ -47,7 +47,7 @@ def _assemble(
     ctr_C = ctr_of(scores.logits_C)
     ecpm_C = ecpm_of(ctr_C, request.candidates.bids)
     behaviors = features.user.behaviors.newest(scores.attention_CT.shape[1])
-    explainer = Explainer(servable.encoder.vocabularies, request.raw_ids)
+    explainer = Explainer(behaviors, servable.encoder.vocabularies, request.raw_ids)
     order = best_first(ctr_C, ecpm_C, request.rank_by, request.top_k)
     ranked = [
         RankedCandidate(
@@ -55,9 +55,7 @@ def _assemble(
             rank=rank,
             ctr=float(ctr_C[index]),
             ecpm=ecpm_C[index],
-            attention=explainer.most_attended(
-                behaviors, scores.attention_CT[index], request.explain
-            )
+            attention=explainer.most_attended(scores.attention_CT[index], request.explain)
             if request.explain
             else (),
         )

@@ -1,11 +1,11 @@
 """Golden requests: raw inputs with the scores they must give, so that a wrong part is noticed."""
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.batch import RaggedBatch, Scores
 from app.core.keys import key_of
@@ -16,6 +16,7 @@ from app.features.encoder import Encoder
 TOLERANCE = 1e-5  # largest difference of a probability that another CPU or device may make
 
 Score = Callable[[RaggedBatch], Scores]
+UnixSecond = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class GoldenRequest(BaseModel):
@@ -24,7 +25,7 @@ class GoldenRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     user_id: str
-    behaviors: tuple[tuple[str, str, int], ...]  # item, category, unix second; oldest first
+    behaviors: tuple[tuple[str, str, UnixSecond], ...]  # item, category, when; oldest first
     profile: dict[str, FieldValue] = {}
     context: dict[str, FieldValue] = {}
     candidates: dict[str, tuple[FieldValue, ...]]
@@ -55,7 +56,7 @@ class GoldenRequests(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requests: tuple[GoldenRequest, ...]
+    requests: tuple[GoldenRequest, ...] = Field(min_length=1)
 
 
 def with_scores(
@@ -88,4 +89,4 @@ def verify(golden: GoldenRequests, encoder: Encoder, score: Score) -> None:
 
 def _ctrs(request: GoldenRequest, encoder: Encoder, score: Score) -> NDArray[np.float64]:
     logits_C = score(encoder.encode([request.as_request()]).batch).logits_C
-    return 1.0 / (1.0 + np.exp(-logits_C.astype(np.float64)))
+    return np.exp(-np.logaddexp(0.0, -logits_C.astype(np.float64)))

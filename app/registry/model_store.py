@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
@@ -21,6 +22,8 @@ ACTIVE = "ACTIVE"
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.json"
+
+Content = TypeVar("Content")
 
 _name = TypeAdapter[str](ModelName)
 
@@ -42,11 +45,11 @@ class ModelStore:
         self.root = root
 
     def active_versions(self) -> dict[str, str]:
-        """Every name that has an ACTIVE file, with the version in it."""
+        """Every name that has an ACTIVE file, with the version in it. Raises ArtifactRefused."""
         if not self.root.is_dir():
             raise ArtifactRefused(f"there is no model store at {self.root}")
         files = sorted(self.root.glob(f"*/{ACTIVE}"))
-        return {file.parent.name: file.read_text().strip() for file in files}
+        return {file.parent.name: _read_active(file) for file in files}
 
     def versions(self, name: str) -> list[str]:
         """Published versions of a name, in the order of their numbers."""
@@ -60,11 +63,12 @@ class ModelStore:
         """Raises ArtifactRefused if there is none or it cannot be understood."""
         path = self.folder(name, version) / MANIFEST
         try:
-            manifest = Manifest.model_validate_json(path.read_bytes())
+            content = path.read_bytes()
         except OSError as error:
-            raise ArtifactRefused(f"{name} has no version {version}: {path}: {error}") from error
-        except ValidationError as error:
-            raise ArtifactRefused(f"{path}: {_first_problem(error)}") from error
+            raise ArtifactRefused(
+                f"{name} has no version {version}: {path}: {error.strerror}"
+            ) from error
+        manifest = _parse(path, content, Manifest.model_validate_json)
         if (manifest.name, manifest.version) != (name, version):
             raise ArtifactRefused(f"{path} is the manifest of {manifest.name}@{manifest.version}")
         return manifest
@@ -76,22 +80,24 @@ class ModelStore:
         contents = {
             file: _read_verified(folder / file, entry) for file, entry in manifest.files.items()
         }
-        fields = manifest.features.sparse_fields
-        missing = {WEIGHTS, GOLDEN, *map(vocabulary_file, fields)} - set(contents)
+        vocabulary_files = {
+            field.name: vocabulary_file(field) for field in manifest.features.sparse_fields
+        }
+        missing = {WEIGHTS, GOLDEN, *vocabulary_files.values()} - set(contents)
         if missing:
             raise ArtifactRefused(f"{folder / MANIFEST} does not list {min(missing)}")
-        try:
-            weights = load_tensors(contents[WEIGHTS])
-            golden = GoldenRequests.model_validate_json(contents[GOLDEN])
-            vocabularies = {
-                field.name: Vocabulary.from_bytes(contents[vocabulary_file(field)])
-                for field in fields
-            }
-        except ValidationError as error:
-            raise ArtifactRefused(f"{folder / GOLDEN}: {_first_problem(error)}") from error
-        except (SafetensorError, ValueError) as error:
-            raise ArtifactRefused(f"{folder}: {error}") from error
-        return Artifact(manifest, weights, vocabularies, golden)
+        if manifest.golden_sha256 != manifest.files[GOLDEN].sha256:
+            raise ArtifactRefused(f"{folder / MANIFEST} has two different digests of {GOLDEN}")
+
+        def parsed(file: str, parse: Callable[[bytes], Content]) -> Content:
+            return _parse(folder / file, contents[file], parse)
+
+        return Artifact(
+            manifest,
+            parsed(WEIGHTS, load_tensors),
+            {name: parsed(file, Vocabulary.from_bytes) for name, file in vocabulary_files.items()},
+            parsed(GOLDEN, GoldenRequests.model_validate_json),
+        )
 
 
 def checked_name(name: str) -> str:
@@ -108,6 +114,17 @@ def vocabulary_file(field: SparseField) -> str:
     return f"vocabulary/{field.name}.safetensors"
 
 
+def _read_active(file: Path) -> str:
+    try:
+        version = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactRefused(f"{file}: {error}") from error
+    try:
+        return checked_name(version)
+    except ArtifactRefused as refused:
+        raise ArtifactRefused(f"{file}: {refused}") from None
+
+
 def _read_verified(path: Path, entry: FileEntry) -> bytes:
     try:
         content = path.read_bytes()
@@ -120,10 +137,17 @@ def _read_verified(path: Path, entry: FileEntry) -> bytes:
     return content
 
 
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    return f"{where}: {first['msg']}" if where else first["msg"]
+def _parse(path: Path, content: bytes, parse: Callable[[bytes], Content]) -> Content:
+    try:
+        return parse(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = f"{where}: {first['msg']}" if where else first["msg"]
+    except (SafetensorError, ValueError) as error:
+        reason = str(error)
+    one_line = " ".join(reason.split())
+    raise ArtifactRefused(f"{path}: {one_line}")
 
 
 def _number_first(version: str) -> tuple[int, str]:

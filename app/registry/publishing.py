@@ -1,5 +1,6 @@
 """Writing a version into the model store: whole or not at all."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -47,34 +48,40 @@ class NewVersion:
 def publish(store: ModelStore, new: NewVersion) -> Manifest:
     """The next version of its name: written aside, synced, then renamed into place."""
     home = store.root / checked_name(new.name)
+    contents = _contents(new)
     home.mkdir(parents=True, exist_ok=True)
     staging = Path(mkdtemp(prefix=".publishing-", dir=home))
     try:
-        contents = _contents(new)
         for file, content in contents.items():
             _write_synced(staging / file, content)
-        manifest = _manifest(new, _next_version(store, new.name), contents)
-        _write_synced(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
+        for folder in {(staging / file).parent for file in contents}:
+            _sync_folder(folder)
         staging.chmod(0o755)
-        _sync_folder(staging)
-        staging.rename(store.folder(new.name, manifest.version))
-        _sync_folder(home)
+        while True:
+            manifest = _manifest(new, _next_version(home), contents)
+            _write_synced(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
+            _sync_folder(staging)
+            if _moved(staging, store.folder(new.name, manifest.version)):
+                _sync_folder(home)
+                return manifest
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return manifest
 
 
 def activate(store: ModelStore, name: str, version: str) -> None:
     """Makes this the version that a service serves from its next start on.
 
-    Raises ArtifactRefused if there is no such version.
+    Raises ArtifactRefused if there is no such version or it is not intact.
     """
-    store.read_manifest(name, version)
-    file = store.root / name / ACTIVE
-    aside = file.with_name(f".{ACTIVE}-{os.getpid()}")
-    _write_synced(aside, f"{version}\n".encode())
-    aside.replace(file)
-    _sync_folder(file.parent)
+    store.load(name, version)
+    home = store.root / name
+    staging = Path(mkdtemp(prefix=".activating-", dir=home))
+    try:
+        _write_synced(staging / ACTIVE, f"{version}\n".encode())
+        (staging / ACTIVE).replace(home / ACTIVE)
+        _sync_folder(home)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _contents(new: NewVersion) -> dict[str, bytes]:
@@ -106,9 +113,21 @@ def _manifest(new: NewVersion, version: str, contents: Mapping[str, bytes]) -> M
     )
 
 
-def _next_version(store: ModelStore, name: str) -> str:
-    numbers = [int(version) for version in store.versions(name) if version.isdecimal()]
+def _next_version(home: Path) -> str:
+    """After every number that is taken, even by a folder that holds no version."""
+    numbers = [int(path.name) for path in home.iterdir() if path.name.isdecimal()]
     return str(max(numbers, default=0) + 1)
+
+
+def _moved(staging: Path, folder: Path) -> bool:
+    """False when another publisher was faster and took the folder."""
+    try:
+        staging.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return False
+        raise
+    return True
 
 
 def _write_synced(path: Path, content: bytes) -> None:

@@ -113,7 +113,10 @@ def load_servable(
     manifest = artifact.manifest
     encoder = Encoder(manifest.features, artifact.vocabularies)
     engine = Engine(_with_weights(artifact).to(device), device)
-    verify(artifact.golden, encoder, engine.score)
+    try:
+        verify(artifact.golden, encoder, engine.score)
+    except ArtifactRefused as refused:
+        raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {refused}") from None
     warm_up(engine, manifest.features)
     metrics.model_info.labels(
         manifest.name, manifest.version, manifest.architecture.name, str(device)
@@ -136,6 +139,9 @@ def _with_weights(artifact: Artifact) -> Model:
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {reason}") from error
+    for name, weight in model.state_dict().items():
+        if not weight.isfinite().all():  # golden requests do not reach every row of a table
+            raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {name} is not finite")
     return model.eval().requires_grad_(requires_grad=False)
 
 

@@ -40,7 +40,7 @@ CATEGORY_NAMES = (
 )
 
 _POSITION_JITTER = 0.03
-_AFFINITY_WIDTH = 1.0  # in steps along the ring
+_AFFINITY_WIDTH = 2.0  # in steps along the ring
 _POPULARITY_SPREAD = 0.7  # of the log exposure: the top tenth is shown about ten times the last
 
 

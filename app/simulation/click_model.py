@@ -24,8 +24,8 @@ class Appeal:
 class ClickModel:
     """Weights on the log-odds scale."""
 
-    base: float = -3.5
-    interest: float = 5.5
+    base: float = -4.0
+    interest: float = 4.7
     quality: float = 0.35
     popularity: float = 0.25
     fatigue: float = 1.0  # subtracted from an ad seen just now

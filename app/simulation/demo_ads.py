@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 _LONG_HISTORY = 25  # clicks
 _RECENT_DAYS = 4
 _RECENT_CLICKS = 3  # enough to tell what the user likes now
+_CLEAR_INTEREST = 0.5  # share of the strongest one
 _BID_RANGE = (0.1, 1.5)
 
 
@@ -31,13 +32,14 @@ class DemoAd:
 
 
 def demo_users(world: AdWorld, count: int = 5) -> tuple[str, ...]:
-    """Users with long, recent histories, those whose interests moved furthest first."""
+    """Users with long, recent histories and a clear interest, those who moved furthest first."""
     clicks = world.log.clicks()
     user_N, time_N = world.log.user_N[clicks], world.log.timestamp_N[clicks]
     clicks_U = np.bincount(user_N, minlength=len(world.user_ids))
     recent = time_N >= world.config.now_s - _RECENT_DAYS * DAY_S
     recent_U = np.bincount(user_N[recent], minlength=len(world.user_ids))
-    worth_U = (clicks_U >= _LONG_HISTORY) & (recent_U >= _RECENT_CLICKS)
+    clear_U = world.interests.mixture_UC.max(axis=1) >= _CLEAR_INTEREST
+    worth_U = (clicks_U >= _LONG_HISTORY) & (recent_U >= _RECENT_CLICKS) & clear_U
     moved_first = np.lexsort((-_moved(world), ~worth_U))
     return tuple(world.user_ids[user] for user in moved_first[:count])
 

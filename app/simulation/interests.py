@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-THREAD_SHARES_K = np.array([0.6, 0.4])
+THREAD_SHARES_K = np.array([0.7, 0.3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Interests:
 class Drift:
     """How interests change from one day to the next; probabilities per day and thread."""
 
-    move: float = 0.12  # on to the next category
-    turn: float = 0.01  # the heading reverses
-    jump: float = 0.007  # to any category at all
+    move: float = 0.16  # on to the next category
+    turn: float = 0.005  # the heading reverses
+    jump: float = 0.005  # to any category at all
     renewal: float = 0.35  # share of the mixture that the present focus replaces every day
 
     def next_day(self, interests: Interests, rng: np.random.Generator) -> Interests:

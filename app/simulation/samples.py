@@ -34,7 +34,7 @@ class Split:
     valid_days: int = 3
     test_days: int = 3
     max_history: int = 50  # the newest clicks are kept
-    min_history: int = 1  # impressions of users with fewer clicks so far are left out
+    min_history: int = 0  # impressions of users with fewer clicks so far are left out
 
     def windows_s(self, now_s: int) -> dict[str, tuple[int, int]]:
         """Unix seconds from (inclusive) and until (exclusive), by the name of the split."""
@@ -57,8 +57,9 @@ class Split:
 def write_samples(world: AdWorld, out_dir: Path, split: Split | None = None) -> dict[str, int]:
     """Write train.tsv, valid.tsv and test.tsv into `out_dir`; returns their numbers of rows.
 
-    Tab separated with the header `SAMPLE_COLUMNS`, in time order. `label` is 1 if the impression
-    was clicked, else 0; timestamps are unix seconds; the histories are comma-joined, oldest first.
+    Tab separated with the header `SAMPLE_COLUMNS`, user after user in time order, so that rows with
+    equal histories are neighbors. `label` is 1 if the impression was clicked, else 0; timestamps
+    are unix seconds; the histories are comma-joined, oldest first, and empty for a new user.
     """
     split = split or Split()
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -79,8 +80,7 @@ def _lines(world: AdWorld, mask_N: Bools, max_history: int) -> Iterator[str]:
     clicked_cates = [category_of_item[item] for item in log.item_N[clicks]]
     clicked_times = [str(timestamp) for timestamp in log.timestamp_N[clicks]]
     first_N, end_N = log.history_ranges(max_history)
-    rows = np.flatnonzero(mask_N)
-    for row in rows[np.argsort(log.timestamp_N[rows], kind="stable")]:
+    for row in np.flatnonzero(mask_N):
         item, past = log.item_N[row], slice(first_N[row], end_N[row])
         target = (
             str(int(log.clicked_N[row])),

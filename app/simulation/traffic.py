@@ -31,8 +31,8 @@ class Shown:
 class Traffic:
     """How often users come and what fills their ad slots."""
 
-    sessions_per_day: float = 0.25  # mean over users, who differ
-    slots: int = 10  # per session; an ad drawn twice is shown once
+    sessions_per_day: float = 0.15  # mean over users, who differ
+    slots: int = 16  # per session; an ad drawn twice is shown once
     targeted: float = 0.35  # share of slots filled from the user's present interests
 
     def __post_init__(self) -> None:

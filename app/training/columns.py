@@ -36,7 +36,7 @@ class IdColumn:
         """The raw ids of some rows."""
         return [self.distinct[code] for code in self.codes_R[rows]]
 
-    def keys_D(self) -> Keys:
+    def distinct_keys(self) -> Keys:
         return keys_of(self.distinct)
 
 

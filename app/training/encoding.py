@@ -7,6 +7,7 @@ import numpy as np
 
 from app.core.batch import Floats, RaggedBatch, Rows
 from app.core.schema import DenseSideField, SparseField
+from app.features.encoder import LARGEST_DENSE
 from app.training.columns import Columns
 from app.training.features import Features
 from app.training.samples import Samples
@@ -103,7 +104,7 @@ def _table_rows(features: Features, fields: Sequence[SparseField], columns: Colu
     rows = np.empty((columns.rows, len(fields)), np.int64)
     for index, field in enumerate(fields):
         ids = columns.ids[field.name]
-        rows[:, index] = features.vocabularies[field.name].rows_of(ids.keys_D())[ids.codes_R]
+        rows[:, index] = features.vocabularies[field.name].rows_of(ids.distinct_keys())[ids.codes_R]
     return rows
 
 
@@ -111,5 +112,6 @@ def _standardized(fields: Sequence[DenseSideField], columns: Columns) -> Floats:
     numbers = np.empty((columns.rows, len(fields)), np.float32)
     for index, field in enumerate(fields):
         known = np.nan_to_num(columns.numbers[field.name], nan=field.mean)
-        numbers[:, index] = (known - field.mean) / field.std
+        deviations = (known - field.mean) / field.std
+        numbers[:, index] = deviations.clip(-LARGEST_DENSE, LARGEST_DENSE)
     return numbers

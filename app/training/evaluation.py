@@ -60,6 +60,6 @@ def _mean_ranks(user_C: Rows, scores_C: Scores) -> NDArray[np.float64]:
     is_new = np.ones(len(scores_C), bool)
     is_new[1:] = (user_C[1:] != user_C[:-1]) | (scores_C[1:] != scores_C[:-1])
     tie_C = np.cumsum(is_new) - 1
-    size_G = np.bincount(tie_C)
-    last_G = np.cumsum(size_G)
-    return (last_G - (size_G - 1) / 2)[tie_C]
+    sizes = np.bincount(tie_C)
+    mean_ranks: NDArray[np.float64] = np.cumsum(sizes) - (sizes - 1) / 2
+    return np.take(mean_ranks, tie_C)

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from app.core.schema import Source
+from app.core.schema import FeatureSchema, Source
 from app.errors import StartupRefused
 
 Kind = Literal["sparse", "dense"]
+SOURCES: dict[str, Source] = {source: source for source in get_args(Source)}
 DEFAULT_DIM = 8
 LARGEST_DIM = 1024
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -38,6 +39,10 @@ class DeclaredField:
     kind: Kind
     dim: int = DEFAULT_DIM
 
+    def __str__(self) -> str:
+        declaration = f"{self.source}:{self.name}:{self.kind}"
+        return f"{declaration}:{self.dim}" if self.kind == "sparse" else declaration
+
     @property
     def of_candidate(self) -> bool:
         return self.source == "candidate"
@@ -53,20 +58,30 @@ def parse_fields(declarations: Sequence[str]) -> tuple[DeclaredField, ...]:
     return fields
 
 
+def fields_of(schema: FeatureSchema) -> tuple[DeclaredField, ...]:
+    """The side fields of a trained model, to read samples for it with."""
+    return tuple(
+        DeclaredField(field.source, field.name, "sparse", field.embedding_dim)
+        if field.kind == "sparse"
+        else DeclaredField(field.source, field.name, "dense")
+        for field in schema.side_fields
+    )
+
+
 def _parse_field(declaration: str) -> DeclaredField:
     parts = declaration.split(":")
     if len(parts) not in (3, 4):
         raise _refused(declaration, "it has not three or four parts")
     source, name, kind, *dim = parts
-    if source not in get_args(Source):
-        raise _refused(declaration, f"SOURCE is one of {', '.join(get_args(Source))}")
+    if source not in SOURCES:
+        raise _refused(declaration, f"SOURCE is one of {', '.join(SOURCES)}")
     if not NAME.fullmatch(name) or name in TAKEN_NAMES:
         raise _refused(declaration, f"{name!r} cannot name a field: a-z, 0-9 and _, not yet taken")
     match kind:
         case "dense" if not dim:
-            return DeclaredField(source, name, "dense")
+            return DeclaredField(SOURCES[source], name, "dense")
         case "sparse":
-            return DeclaredField(source, name, "sparse", _parse_dim(declaration, dim))
+            return DeclaredField(SOURCES[source], name, "sparse", _parse_dim(declaration, dim))
         case _:
             raise _refused(declaration, "KIND is sparse, with a DIM if you like, or dense")
 

@@ -47,10 +47,10 @@ def test_queries_whose_width_fits_are_not_refused(config):
         ("hidden_size", 0, "greater than or equal to 1"),
         ("hidden_size", 36.5, "valid integer"),
         ("attention_units", [], "at least 1 item"),
-        ("attention_units", [80, 0], "greater than 0"),
-        ("mlp_units", [-200], "greater than 0"),
-        ("auxiliary_units", [0], "greater than 0"),
-        ("embedding_init_std", 0.0, "greater than 0"),
+        ("attention_units", [80, 0], "greater than"),
+        ("mlp_units", [-200], "greater than"),
+        ("auxiliary_units", [0], "greater than"),
+        ("embedding_init_std", 0.0, "greater than"),
     ],
 )
 def test_a_bad_field_is_refused_by_name(field, value, message):

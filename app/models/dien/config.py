@@ -1,12 +1,14 @@
 """The architecture of a DIEN as its manifest states it: nothing is left to convention."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.models.layers.activation import ActivationName
 from app.models.layers.attention import AttentionName
 from app.models.layers.recurrence import AugruForm, Evolution, ResetGate
+
+Units = Annotated[int, Field(ge=1, le=8192)]
 
 
 class DienConfig(BaseModel):
@@ -20,15 +22,15 @@ class DienConfig(BaseModel):
     augru: AugruForm = "paper"
     reset_gate: ResetGate = "after"
     attention: AttentionName = "mlp"
-    attention_units: tuple[PositiveInt, ...] = Field(default=(80, 40), min_length=1)
+    attention_units: tuple[Units, ...] = Field(default=(80, 40), min_length=1)
     attention_activation: ActivationName = "sigmoid"
     attention_softmax: bool = True
     query_projection: bool = True  # PReLU(W e + b) to the hidden size, as the official code
     sum_pooling: bool = True  # add the behaviors' sum and its product with the candidate
-    mlp_units: tuple[PositiveInt, ...] = (200, 80)
+    mlp_units: tuple[Units, ...] = (200, 80)
     mlp_activation: ActivationName = "dice"
-    auxiliary_units: tuple[PositiveInt, ...] = (100, 50)
-    embedding_init_std: float = Field(default=0.05, gt=0)
+    auxiliary_units: tuple[Units, ...] = (100, 50)
+    embedding_init_std: float = Field(default=0.05, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _attend_only_to_what_attention_uses(self) -> Self:

@@ -131,9 +131,8 @@ def run_over_behaviors(cell: GatedCell, inputs_NI: Tensor, lengths_R: Tensor) ->
     rows, states = [], []
     for step, running in enumerate(plan.running):
         rows.append(first_row_R[:running] + step)
-        state = cell.step(
-            projected_NG.index_select(0, rows[-1]), state[:running], no_attention, write_gru
-        )
+        projected_KG = projected_NG.index_select(0, rows[-1])
+        state = cell.step(projected_KG, state[:running], no_attention, write_gru)
         states.append(state)
     states_NH = torch.cat(states)
     return torch.empty_like(states_NH).index_copy(0, torch.cat(rows), states_NH)

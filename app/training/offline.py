@@ -1,0 +1,37 @@
+"""Scores of samples as serving gives them: the published version's encoder and engine."""
+
+import numpy as np
+import torch
+
+from app.core.batch import Floats
+from app.features.encoder import Encoder
+from app.inference.engine import Engine
+from app.models.factory import build_model
+from app.registry.model_store import Artifact
+from app.training.requests import SampleRequests
+from app.training.samples import Samples
+from app.training.side_fields import fields_of
+
+USERS_PER_BATCH = 256
+
+
+def score_samples(artifact: Artifact, samples: Samples) -> Floats:
+    """Logits [C] in the order of the samples, each user with all of its candidates a request."""
+    schema = artifact.manifest.features
+    encoder, engine = Encoder(schema, artifact.vocabularies), engine_of(artifact)
+    requests = SampleRequests(samples, fields_of(schema))
+    users = len(samples.lengths_U)
+    logits = []
+    for start in range(0, users, USERS_PER_BATCH):
+        batch = [
+            requests.request(user) for user in range(start, min(start + USERS_PER_BATCH, users))
+        ]
+        logits.append(engine.score(encoder.encode(batch).batch).logits_C)
+    return np.concatenate(logits)
+
+
+def engine_of(artifact: Artifact) -> Engine:
+    """The reference model of a version on the CPU."""
+    model = build_model(artifact.manifest.architecture, artifact.manifest.features)
+    model.load_state_dict(dict(artifact.weights))
+    return Engine(model.eval(), torch.device("cpu"))

@@ -1,0 +1,66 @@
+"""Stand-ins at the seams: an engine and a store that do nothing until a test lets them."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+
+WAIT_S = 30.0  # longer than any test needs; past it the test has failed
+
+
+class HeldEngine:
+    """The batcher's `compute`: says which batch it works on and holds it until it is let go.
+
+    A job is its own result, in upper case. Jobs that begin with "bad" cannot be computed.
+    """
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.threads: set[str] = set()
+        self._begun = threading.Semaphore(0)
+        self._may_finish = threading.Semaphore(0)
+
+    def __call__(self, jobs: Sequence[str]) -> list[str]:
+        self.batches.append(list(jobs))
+        self.threads.add(threading.current_thread().name)
+        self._begun.release()
+        assert self._may_finish.acquire(timeout=WAIT_S), "nobody let the engine go"
+        if any(job.startswith("bad") for job in jobs):
+            raise ValueError(f"cannot compute {jobs}")
+        return [job.upper() for job in jobs]
+
+    async def begins(self) -> None:
+        """Returns once the engine works on one more batch."""
+        assert await asyncio.to_thread(self._begun.acquire, timeout=WAIT_S), "no batch was started"
+
+    def let_go(self, batches: int = 1) -> None:
+        self._may_finish.release(batches)
+
+
+class HeldReads:
+    """A coalesced reader's `read_many`: records the keys of each round trip and holds it.
+
+    A key is its own value, in upper case.
+    """
+
+    def __init__(self) -> None:
+        self.round_trips: list[list[str]] = []
+        self.failure: Exception | None = None
+        self._begun = asyncio.Semaphore(0)
+        self._may_finish = asyncio.Semaphore(0)
+
+    async def __call__(self, keys: Sequence[str]) -> list[str]:
+        self.round_trips.append(list(keys))
+        self._begun.release()
+        await self._may_finish.acquire()
+        if self.failure is not None:
+            raise self.failure
+        return [key.upper() for key in keys]
+
+    async def begins(self) -> None:
+        """Returns once one more round trip is under way."""
+        async with asyncio.timeout(WAIT_S):
+            await self._begun.acquire()
+
+    def let_go(self, round_trips: int = 1) -> None:
+        for _ in range(round_trips):
+            self._may_finish.release()

@@ -1,0 +1,149 @@
+"""A running service: a real uvicorn server on a free port, in a thread or as a process."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.main import build_service, listen, uvicorn_server
+from app.settings import Settings
+
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
+PROJECT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """Where it listens and a client that knows."""
+
+    port: int
+    client: httpx.Client
+
+    @property
+    def url(self) -> str:
+        return str(self.client.base_url)
+
+    def rank(self, body: Mapping[str, Any], **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.post("/v1/rank", json=body, headers=named)
+
+    def ranking(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a request that must succeed."""
+        answer = self.rank(body)
+        assert answer.status_code == 200, answer.text
+        content: dict[str, Any] = answer.json()
+        return content
+
+    def connect(self) -> socket.socket:
+        """For requests that no HTTP client would send."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=START_TIMEOUT_S)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric's samples that have these labels; 0 where there are none."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(self.client.get("/metrics").text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+@contextmanager
+def serving(settings: Settings, redis_url: str) -> Iterator[RunningService]:
+    """The service in a thread of this process; stopped gracefully at the end."""
+    with closing(listen("127.0.0.1", 0)) as listener:
+        # Connections wait in the backlog until the server runs, so nobody has to poll.
+        listener.listen()
+        server = uvicorn_server(build_service(settings, redis_url), settings)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        port = listener.getsockname()[1]
+        thread.start()
+        try:
+            with client_of(port) as client:
+                client.get("/health/ready").raise_for_status()
+                yield RunningService(port, client)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def client_of(port: int) -> httpx.Client:
+    limits = httpx.Limits(max_connections=None)
+    return httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", timeout=START_TIMEOUT_S, limits=limits, trust_env=False
+    )
+
+
+def serve_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "app", "serve", *arguments]
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's, with these settings alone."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CTR_")}
+    return {**inherited, **settings}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProcess:
+    """`ctr-serve serve` as its own process, with every log line so far."""
+
+    service: RunningService
+    process: "subprocess.Popen[str]"
+    log: list[dict[str, Any]]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Sends the signal, reads the rest of the log; the exit code."""
+        self.process.send_signal(number)
+        self.read_log()
+        return self.process.wait(STOP_TIMEOUT_S)
+
+    def read_log(self) -> None:
+        """Until the process closes it."""
+        assert self.process.stderr is not None
+        self.log.extend(map(json.loads, self.process.stderr))
+
+
+@contextmanager
+def service_process(
+    settings: Mapping[str, str], arguments: Sequence[str] = ("--port", "0")
+) -> Iterator[ServiceProcess]:
+    """Yields once it listens; killed at the end if it still runs."""
+    with subprocess.Popen(  # noqa: S603 - our own command
+        serve_command(*arguments),
+        cwd=PROJECT,
+        env=environment(settings),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            log: list[dict[str, Any]] = []
+            port = _port_once_listening(process, log)
+            with client_of(port) as client:
+                yield ServiceProcess(RunningService(port, client), process, log)
+        finally:
+            process.kill()
+
+
+def _port_once_listening(process: "subprocess.Popen[str]", log: list[dict[str, Any]]) -> int:
+    """uvicorn says where once it accepts connections."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        log.append(json.loads(line))
+        message = log[-1]["message"]
+        if "running on" in message:
+            port: int = json.loads(message.split("(")[1].split(")")[0].split(", ")[1])
+            return port
+    raise AssertionError(f"the service ended before it listened: {log}")
