@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import build_service, listen, uvicorn_server
@@ -63,10 +64,17 @@ class RunningService:
 @contextmanager
 def serving(settings: Settings, redis_url: str) -> Iterator[RunningService]:
     """The service in a thread of this process; stopped gracefully at the end."""
+    with serving_api(build_service(settings, redis_url), settings) as running:
+        yield running
+
+
+@contextmanager
+def serving_api(api: FastAPI, settings: Settings) -> Iterator[RunningService]:
+    """Any application behind the server that the service runs in."""
     with closing(listen("127.0.0.1", 0)) as listener:
         # Connections wait in the backlog until the server runs, so nobody has to poll.
         listener.listen()
-        server = uvicorn_server(build_service(settings, redis_url), settings)
+        server = uvicorn_server(api, settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         port = listener.getsockname()[1]
         thread.start()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from app.api.hanging_up import ClientLeft
 from app.api.wire import MAX_FIELD_NAME_CHARS, MAX_REPORTED_ERRORS, RankBody
 from app.errors import BodyTooLarge, FieldError, InvalidRequest, MalformedRequest
 
@@ -16,7 +17,7 @@ _rank_body = TypeAdapter(RankBody)
 
 
 async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
-    """Raises BodyTooLarge, or MalformedRequest when the body does not arrive whole."""
+    """Raises BodyTooLarge, ClientLeft, or MalformedRequest when the body does not end in time."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
@@ -33,7 +34,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
             f"Content-Length says {declared or 'nothing'}"
         ) from None
     except ClientDisconnect:
-        raise MalformedRequest("the client closed the connection before the body's end") from None
+        raise ClientLeft from None
     return bytes(body)
 
 

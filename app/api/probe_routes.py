@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app.api.openapi import problems
 from app.errors import NotReady
@@ -25,7 +25,12 @@ def probe_router(registry: CollectorRegistry, is_ready: Callable[[], bool]) -> A
             raise NotReady("no model takes traffic here now")
         return JSONResponse({"status": "ready"})
 
-    @router.get("/metrics", summary="Prometheus metrics")
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        response_class=PlainTextResponse,
+        responses={200: {"content": {"application/openmetrics-text": {}}}},
+    )
     async def metrics(request: Request) -> Response:
         if "application/openmetrics-text" in request.headers.get("accept", ""):
             content = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]

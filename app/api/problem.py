@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.hanging_up import ClientLeft
 from app.api.openapi import MEDIA_TYPE
 from app.api.request_context import REQUEST_ID, context_of
 from app.errors import CtrError, InvalidRequest, Overloaded
@@ -17,6 +18,7 @@ from app.monitoring.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
+CLIENT_CLOSED_REQUEST = 499  # nginx's number for it
 SHED_STATUSES = frozenset({429, 503, 504})
 
 
@@ -37,6 +39,7 @@ def add_error_handlers(app: FastAPI, metrics: Metrics) -> None:
 
     app.add_exception_handler(CtrError, on_ctr_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientLeft, _on_client_left)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -69,6 +72,12 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         detail=error.detail,
         headers=error.headers,
     )
+
+
+async def _on_client_left(request: Request, _: Exception) -> Response:
+    """Reaches nobody, but the log and the metrics tell it from an answer."""
+    context_of(request).log["error"] = "client-left"
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:

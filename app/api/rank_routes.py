@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import parse_rank_body, read_body
+from app.api.hanging_up import unless_client_leaves
 from app.api.openapi import json_body, problems
 from app.api.request_context import RequestContext, context_of
 from app.api.wire import RankAnswer, RankBody, to_answer
@@ -49,7 +50,9 @@ def rank_router(ranker: Ranker, limits: RequestLimits) -> APIRouter:
             parsed = parse_rank_body(body)
             rank_request = parsed.to_request()
             deadline = _deadline(request, parsed, context, limits)
-        ranking, scored = await ranker.rank(rank_request, deadline, context.times)
+        ranking, scored = await unless_client_leaves(
+            request, ranker.rank(rank_request, deadline, context.times)
+        )
         with context.times.measure("render"):
             content = orjson.dumps(to_answer(ranking, context.request_id))
         _log(context, rank_request, ranking, scored)
@@ -62,7 +65,8 @@ def _deadline(
     request: Request, body: RankBody, context: RequestContext, limits: RequestLimits
 ) -> Deadline:
     """Counted from the request's first byte; the body's field wins over the header."""
-    budget_ms = body.deadline_ms or _header_ms(request) or limits.default_deadline_ms
+    header_ms = _header_ms(request)  # a wrong one is refused even where the body's field wins
+    budget_ms = body.deadline_ms or header_ms or limits.default_deadline_ms
     spent_s = context.elapsed_s()
     return Deadline.after(min(budget_ms, limits.max_deadline_ms) / 1e3 - spent_s)
 

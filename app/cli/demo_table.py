@@ -3,39 +3,43 @@
 import json
 from itertools import islice
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from app.cli.demo_world import DemoRanking
 
+NARROWEST = 112  # columns, for a file or a pipe
+
 console = Console()
+if console.width < NARROWEST:
+    console = Console(width=NARROWEST)
 
 CURL_CANDIDATES = 3
+TEXT = {"ad", "looked most at"}
 
 
 def show_ranking(ranking: DemoRanking) -> None:
     likes = ", ".join(f"{name} {share:.0%}" for name, share in islice(ranking.interests.items(), 3))
     answer = ranking.answer
     table = Table(
-        title=f"{ranking.user_id}, {answer['user']['behaviors']} clicks; now likes {likes}",
+        title=f"{ranking.user_id} ({answer['user']['behaviors']} clicks) now likes {likes}",
         title_justify="left",
+        box=box.SIMPLE,
     )
-    for column in ("rank", "ad", "category", "CTR", "true CTR", "eCPM"):
-        table.add_column(column, justify="left" if column in {"ad", "category"} else "right")
-    table.add_column("looked most at")
-    categories = {ad.ad_id: ad.category_id for ad in ranking.ads}
+    for column in ("rank", "ad", "CTR", "true CTR", "eCPM", "looked most at"):
+        table.add_column(column, justify="left" if column in TEXT else "right", no_wrap=True)
     for ranked in answer["ranked"]:
-        attended = ", ".join(
-            f"{behavior['item_id']} {behavior['weight']:.0%}" for behavior in ranked["attention"]
-        )
         table.add_row(
             str(ranked["rank"]),
             ranked["ad_id"],
-            categories[ranked["ad_id"]],
             f"{ranked['ctr']:.1%}",
             f"{ranking.true_ctr(ranked['ad_id']):.1%}",
             f"{ranked['ecpm']:.0f}",
-            attended,
+            ", ".join(
+                f"{behavior['item_id']} {behavior['weight']:.0%}"
+                for behavior in ranked["attention"]
+            ),
         )
     console.print(table)
 

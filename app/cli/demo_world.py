@@ -17,7 +17,7 @@ from app.simulation.simulate import simulate
 from app.simulation.world import AdWorld, WorldConfig
 
 LOADING_TIMEOUT_S = 10.0
-ATTENDED_SHOWN = 3
+ATTENDED_SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True)

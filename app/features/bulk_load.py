@@ -57,8 +57,9 @@ def histories(interactions: InteractionColumns) -> Iterator[tuple[str, BehaviorS
         [_keys_of_column(interactions.item_ids), _keys_of_column(interactions.category_ids)], axis=1
     )[order]
     timestamps_N = interactions.timestamps[order]
-    ends = np.cumsum(np.bincount(user_N, minlength=len(names)))
-    for name, start, end in zip(names, [0, *ends[:-1]], ends, strict=True):
+    counts = np.bincount(user_N, minlength=len(names))
+    ends = np.cumsum(counts)
+    for name, start, end in zip(names, ends - counts, ends, strict=True):
         yield name, BehaviorSequence(keys_NF[start:end], timestamps_N[start:end])
 
 

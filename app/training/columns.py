@@ -26,7 +26,8 @@ class IdColumn:
     def of(cls, ids: pl.Series) -> "IdColumn":
         distinct = ids.unique(maintain_order=True)
         codes = pl.Series(np.arange(len(distinct)))
-        codes_R = ids.replace_strict(distinct, codes, return_dtype=pl.Int64)
+        # The cast is for a column without rows, whose codes would be text.
+        codes_R = ids.replace_strict(distinct, codes).cast(pl.Int64)
         return cls(distinct.to_list(), codes_R.to_numpy())
 
     def __len__(self) -> int:

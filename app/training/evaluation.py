@@ -14,7 +14,7 @@ Scores = NDArray[np.floating]
 
 def evaluate(logits_C: Scores, labels_C: Floats, users_C: Rows) -> Metrics:
     """All of them; labels of both kinds are needed."""
-    ctr_C = 1.0 / (1.0 + np.exp(-logits_C.astype(np.float64)))
+    ctr_C = np.exp(-np.logaddexp(0.0, -logits_C.astype(np.float64)))
     return Metrics(
         auc=auc(logits_C, labels_C),
         gauc=gauc(logits_C, labels_C, users_C),

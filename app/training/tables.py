@@ -30,7 +30,7 @@ def read_table(
             f"{path} has no column {missing[0]!r}; read as {_format(path)}, "
             f"it has {', '.join(table.columns[:12])}"
         )
-    return table.select(pl.col(column).pipe(_as_text, table) for column in columns)
+    return table.select(_as_text(table[column]) for column in columns)
 
 
 def refuse_where(path: Path, bad: pl.Series, column: pl.Series, advice: str) -> None:
@@ -60,10 +60,11 @@ def _format(path: Path) -> str:
     return "comma-separated text" if _separator(path) == "," else "tab-separated text"
 
 
-def _as_text(column: pl.Expr, table: pl.DataFrame) -> pl.Expr:
-    kind = table.schema[column.meta.output_name()]
-    if isinstance(kind, pl.Datetime):
+def _as_text(column: pl.Series) -> pl.Series:
+    if isinstance(column.dtype, pl.Datetime):
         column = column.dt.epoch("s")
+    elif column.dtype.is_float() and (column.drop_nulls() % 1 == 0).all():
+        column = column.cast(pl.Int64, strict=False)  # ids that a missing value made floats
     return column.cast(pl.String).fill_null("")
 
 

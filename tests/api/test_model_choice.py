@@ -12,7 +12,7 @@ from tests.serving import RunningService, serving
 
 
 @pytest.fixture(scope="module")
-def two_models(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Iterator[Path]:
+def two_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("two_models")
     publish_tiny_version(root, "first", seed=1)
     publish_tiny_version(root, "second", seed=2)

@@ -75,7 +75,7 @@ def test_a_user_without_a_history_is_cold_and_not_degraded(
 
 
 @pytest.mark.parametrize(
-    "user_id", ["ユーザー", "{user}", "a\nb", "a b", "\u0000", "*", "é", "é", "x" * 256], ids=ascii
+    "user_id", ["ユーザー", "{user}", "a\nb", "a b", "\u0000", "*", "e\u0301", "x" * 256], ids=ascii
 )
 def test_any_text_can_be_a_user_id(service: RunningService, redis: Redis, user_id: str) -> None:
     store_history(redis, user_id, BEHAVIORS)
@@ -192,7 +192,7 @@ def test_a_hash_of_another_type_is_counted_and_scored_without(
     service: RunningService, redis: Redis, key: str
 ) -> None:
     redis.set(key, "not a hash")
-    labels = {"kind": key.split(":")[0], "outcome": "wrong_type"}
+    labels = {"kind": key.partition(":")[0], "outcome": "wrong_type"}
     before = service.metric("ctr_feature_reads_total", **labels)
 
     answer = service.ranking(body(candidates=[{"ad_id": "ad-1"}]))

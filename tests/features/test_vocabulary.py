@@ -83,6 +83,14 @@ def test_a_missing_id_is_never_known():
     assert Vocabulary.of(["", "a"]).rows_of(keys_of([""])).tolist() == [OOV_ROW]
 
 
+def test_two_ids_with_one_key_are_refused():
+    first, second = "i5801", "07*ax3<N"
+    assert key_of(first) == key_of(second)
+
+    with pytest.raises(ValueError, match="same xxh3-64 key"):
+        Vocabulary.of([first, "a", second])
+
+
 def changed(**arrays: object) -> bytes:
     """A small well-formed vocabulary's file with some of its arrays replaced."""
     tensors = load(FEW.to_bytes())

@@ -1,0 +1,54 @@
+"""The real HTTP edge in front of rankers that do not rank."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NoReturn
+
+from fastapi import FastAPI
+
+from app.api.app import build_api
+from app.api.rank_routes import RequestLimits
+from app.core.deadline import Deadline, StageTimes
+from app.core.request import RankRequest
+from app.monitoring.metrics import Metrics
+from app.ranking.ranker import Ranker
+from app.registry.served_models import ServedModels
+
+LIMITS = RequestLimits(
+    max_body_bytes=2**20, body_timeout_s=5, default_deadline_ms=1000, max_deadline_ms=1000
+)
+
+
+class BuggyRanker(Ranker):
+    """Fails in a way that nobody thought of."""
+
+    def __init__(self, detail: str) -> None:
+        self._detail = detail
+
+    async def rank(self, request: RankRequest, deadline: Deadline, times: StageTimes) -> NoReturn:
+        raise RuntimeError(self._detail)
+
+
+class EndlessRanker(Ranker):
+    """Ranks until it is cancelled; both are told to the test's thread."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.cancelled = threading.Event()
+
+    async def rank(self, request: RankRequest, deadline: Deadline, times: StageTimes) -> NoReturn:
+        self.started.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.cancelled.set()
+
+
+def api_with(ranker: Ranker, models: ServedModels, metrics: Metrics) -> FastAPI:
+    @asynccontextmanager
+    async def nothing_to_open(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    return build_api(ranker, models, metrics, LIMITS, lifespan=nothing_to_open)

@@ -1,0 +1,165 @@
+"""Bodies that do not arrive as announced: too long, too slow, cut off or framed wrongly."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from tests.api.bodies import body
+from tests.api.raw_http import LAST_CHUNK, RawAnswer, chunked, exchange, parse, post
+from tests.serving import RunningService, serving
+
+VALID = json.dumps(body()).encode()
+MAX_BODY_BYTES = 4096
+TOO_LONG = MAX_BODY_BYTES + 1
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+def length(count: int) -> str:
+    return f"Content-Length: {count}"
+
+
+@pytest.fixture(scope="module")
+def strict(model_store: Path, redis_server: str) -> Iterator[RunningService]:
+    """Reads short bodies only, and not for long."""
+    settings = Settings(model_store=model_store, max_body_bytes=MAX_BODY_BYTES, body_timeout_s=0.05)
+    with serving(settings, redis_server) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        post(VALID, length(len(VALID))),
+        post(VALID, length(len(VALID)), version="1.0"),
+        post(VALID, length(len(VALID)), "Expect: 100-continue"),
+        post(VALID, length(len(VALID)), "Upgrade: h2c"),
+        post(VALID, length(len(VALID)), "Content-Type: text/plain"),
+        post(chunked(VALID) + LAST_CHUNK, CHUNKED),
+        post(chunked(*(VALID[i : i + 1] for i in range(len(VALID)))) + LAST_CHUNK, CHUNKED),
+        post(VALID + b" " * (MAX_BODY_BYTES - len(VALID)), length(MAX_BODY_BYTES)),
+    ],
+    ids=["length", "http 1.0", "expect", "upgrade", "text", "chunk", "tiny chunks", "longest"],
+)
+def test_a_body_may_arrive_in_any_correct_way(strict: RunningService, sent: bytes) -> None:
+    received = exchange(strict, sent)
+
+    answer = parse(received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n"))
+    assert answer.status == 200
+    assert len(json.loads(answer.content)["ranked"]) == 5
+
+
+def test_a_length_shorter_than_the_body_cuts_it(strict: RunningService) -> None:
+    answer = parse(exchange(strict, post(VALID, length(len(VALID) - 1))))
+
+    assert_problem(answer, 400, "Invalid JSON")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        post(VALID, length(len(VALID) + 1)),
+        post(b"", length(10)),
+        post(chunked(VALID), CHUNKED),
+        post(b"", CHUNKED),
+    ],
+    ids=["length too long", "nothing", "no last chunk", "no chunk"],
+)
+def test_a_body_that_does_not_end_is_refused_in_time(strict: RunningService, sent: bytes) -> None:
+    answer = parse(exchange(strict, sent))
+
+    assert_problem(answer, 400, "arrived within 0.05 s")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        post(b"", length(TOO_LONG)),
+        post(b"", length(2**63)),
+        post(b"", length(TOO_LONG), "Expect: 100-continue"),
+    ],
+    ids=["a little", "astronomic", "expect"],
+)
+def test_a_body_announced_too_large_is_refused_unread(strict: RunningService, sent: bytes) -> None:
+    received = exchange(strict, sent)
+
+    assert received.startswith(b"HTTP/1.1 413")  # and not 100 Continue
+    assert_problem(parse(received), 413, "larger than 4096 bytes")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        post(b" " * TOO_LONG, length(TOO_LONG)),
+        post(chunked(b" " * TOO_LONG), CHUNKED),
+        post(chunked(*[b" " * 64] * 65), CHUNKED),
+    ],
+    ids=["length", "one chunk", "many chunks"],
+)
+def test_a_body_that_grows_too_large_is_refused(strict: RunningService, sent: bytes) -> None:
+    answer = parse(exchange(strict, sent))
+
+    assert_problem(answer, 413, "larger than 4096 bytes")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        post(VALID, "Content-Length: many"),
+        post(VALID, "Content-Length: -5"),
+        post(VALID, "Content-Length: 1.5"),
+        post(VALID, "Content-Length: 99999999999999999999999"),
+        post(VALID, length(len(VALID)), length(3)),
+        post(chunked(VALID) + LAST_CHUNK, CHUNKED, length(3)),
+        post(b"zz\r\n" + VALID, CHUNKED),
+        post(VALID, "Transfer-Encoding: gzip"),
+        post(VALID, "Content Length: 5"),
+        post(VALID, length(len(VALID)), version="9.9"),
+        VALID,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+    ids=[
+        *("text", "negative", "fraction", "overflow", "two lengths", "length and chunks"),
+        *("chunk size", "encoding", "header name", "http 9.9", "no http", "tls"),
+    ],
+)
+def test_what_is_not_http_is_refused_and_the_connection_closed(
+    strict: RunningService, sent: bytes
+) -> None:
+    answer = parse(exchange(strict, sent))
+
+    assert answer.status == 400
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind(
+    service: RunningService,
+) -> None:
+    received = exchange(service, post(VALID[:20], length(len(VALID))), half_close=True)
+
+    assert received == b""
+    assert service.metric("ctr_queue_jobs") == 0
+    assert len(service.ranking(body())["ranked"]) == 5
+
+
+def test_a_refused_body_does_not_become_the_next_request(strict: RunningService) -> None:
+    smuggled = b"GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n"
+    padded = smuggled + b" " * (TOO_LONG - len(smuggled))
+    first = post(padded, length(TOO_LONG)).replace(b"Connection: close\r\n", b"")
+
+    received = exchange(strict, first + post(VALID, length(len(VALID))))
+
+    assert received.count(b"HTTP/1.1 413") == 1
+    assert received.count(b"HTTP/1.1 200") == 1  # the ranking
+    assert b'"live"' not in received
+
+
+def assert_problem(answer: RawAnswer, status: int, detail: str) -> None:
+    assert answer.status == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = json.loads(answer.content)
+    assert problem["status"] == status
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    assert detail in problem["detail"]

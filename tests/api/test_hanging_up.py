@@ -1,0 +1,58 @@
+"""A client that hangs up takes its request with it."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from app.monitoring.metrics import Metrics
+from app.registry.served_models import ServedModels
+from app.settings import Settings
+from tests.api.bodies import body
+from tests.api.raw_http import post
+from tests.api.stub_apis import EndlessRanker, api_with
+from tests.serving import START_TIMEOUT_S, RunningService, serving_api
+
+VALID = json.dumps(body()).encode()
+REQUEST = post(VALID, f"Content-Length: {len(VALID)}")
+
+
+class AlwaysReady(ServedModels):
+    """Nothing is served here, and that is fine."""
+
+    def is_ready(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def ranker() -> EndlessRanker:
+    return EndlessRanker()
+
+
+@pytest.fixture
+def service(ranker: EndlessRanker) -> Iterator[RunningService]:
+    api = api_with(ranker, AlwaysReady({}, default=None), Metrics())
+    with serving_api(api, Settings()) as running:
+        yield running
+
+
+def test_nothing_is_computed_for_a_client_that_left(
+    service: RunningService, ranker: EndlessRanker
+) -> None:
+    with service.connect() as connection:
+        connection.sendall(REQUEST)
+        assert ranker.started.wait(START_TIMEOUT_S)
+        assert not ranker.cancelled.is_set()
+
+    assert ranker.cancelled.wait(START_TIMEOUT_S)
+    assert service.metric("ctr_requests_total", route="/v1/rank", status="499") == 1
+
+
+def test_a_client_that_leaves_before_its_body_is_whole_is_counted_too(
+    service: RunningService, ranker: EndlessRanker
+) -> None:
+    with service.connect() as connection:
+        connection.sendall(REQUEST.replace(b"Connection", b"Expect: 100-continue\r\nConnection"))
+        connection.recv(2**16)  # 100 Continue: the service is reading
+
+    ...

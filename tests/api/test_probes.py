@@ -1,0 +1,89 @@
+"""What orchestrators and Prometheus ask of a running service."""
+
+import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from tests.api.bodies import body
+from tests.serving import RunningService
+
+STAGES = {"parse", "features", "queue", "encode", "compute", "render"}
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_a_running_service_is_alive_and_ready(service: RunningService, path: str) -> None:
+    answer = service.client.get(path)
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": path.removeprefix("/health/")}
+
+
+def test_metrics_parse_as_prometheus_text(service: RunningService) -> None:
+    service.ranking(body())
+
+    answer = service.client.get("/metrics")
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    families = {family.name: family for family in parse_text(answer.text)}
+    assert families["ctr_requests"].type == "counter"
+    assert families["ctr_request_duration_seconds"].type == "histogram"
+
+
+def test_metrics_parse_as_openmetrics_when_asked(service: RunningService) -> None:
+    service.ranking(body())
+
+    answer = service.client.get(
+        "/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"}
+    )
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+    assert "ctr_requests" in {family.name for family in parse_openmetrics(answer.text)}
+
+
+def test_one_request_shows_in_every_stage(service: RunningService) -> None:
+    before = {stage: observations(service, stage) for stage in STAGES}
+
+    service.ranking(body())
+
+    assert {stage: observations(service, stage) - 1 for stage in STAGES} == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("process_resident_memory_bytes", "process_open_fds", "python_info"),
+        *("ctr_model_info", "ctr_batch_jobs_count", "ctr_request_candidates_sum"),
+    ],
+)
+def test_the_process_and_its_models_are_measured(service: RunningService, name: str) -> None:
+    service.ranking(body())
+
+    assert service.metric(name) > 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route", "status"),
+    [
+        ("GET", "/v1/models/tiny", "/v1/models/{name}", "200"),
+        ("GET", "/v1/models/nope", "/v1/models/{name}", "404"),
+        ("POST", "/v1/rank", "/v1/rank", "400"),
+        ("GET", "/v1/rank", "/v1/rank", "405"),
+        ("GET", "/whatever/4711", "unmatched", "404"),
+        ("GET", "/health/live", "/health/live", "200"),
+    ],
+)
+def test_requests_are_counted_by_route_template_and_status(
+    service: RunningService, method: str, path: str, route: str, status: str
+) -> None:
+    before = service.metric("ctr_requests_total", route=route, status=status)
+
+    service.client.request(method, path)
+
+    assert service.metric("ctr_requests_total", route=route, status=status) == before + 1
+
+
+def observations(service: RunningService, stage: str) -> float:
+    return service.metric("ctr_stage_duration_seconds_count", stage=stage)

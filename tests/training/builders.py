@@ -1,0 +1,90 @@
+"""Sample files with a planted pattern: users click items of the category they have behaviors in."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.models.dien.config import DienConfig
+from app.training.features import FeatureOptions
+from app.training.next_item import SAMPLE_COLUMNS
+from app.training.options import TrainerOptions
+from app.training.run import RunOptions
+
+CATEGORIES = 6
+ITEMS_PER_CATEGORY = 8
+SMALL_DIEN = DienConfig(hidden_size=8, attention_units=(8,), mlp_units=(16,), auxiliary_units=(8,))
+QUICK = TrainerOptions(
+    epochs=6, batch_size=64, learning_rate=1e-2, id_dropout=0.1, patience=6, seed=3
+)
+
+Row = Mapping[str, object]
+
+
+def sample(
+    label: object = 1,
+    user: str = "u",
+    item: str = "i1",
+    category: str = "c1",
+    history: Sequence[tuple[str, str, object]] = (),
+    **fields: object,
+) -> Row:
+    """One row of a sample file."""
+    items, categories, times = (
+        (",".join(str(event[part]) for event in history)) for part in range(3)
+    )
+    standard = (label, user, item, category, 1_000, items, categories, times)
+    return dict(zip(SAMPLE_COLUMNS, standard, strict=True)) | fields
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), delimiter="\t")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def planted_rows(users: int, *, seed: int, click_rate: float = 0.5) -> list[Row]:
+    """Per user a history within one category, and candidates: clicked if they are of it.
+
+    `device` and `price` say nothing; `price` is missing now and then.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        favorite = int(rng.integers(CATEGORIES))
+        history = [_event(favorite, rng, second) for second in range(int(rng.integers(0, 7)))]
+        sides = {"device": str(rng.choice(["phone", "desktop"]))}
+        for label in (rng.random(4) < click_rate).astype(int):
+            other = (favorite + int(rng.integers(1, CATEGORIES))) % CATEGORIES
+            item, category, _ = _event(favorite if label else other, rng, 0)
+            price = f"{rng.normal(5, 2):.2f}" if rng.random() < 0.9 else ""
+            rows.append(sample(label, f"u{user}", item, category, history, price=price, **sides))
+    return rows
+
+
+def planted_folder(folder: Path, *, users: int = 200, click_rate: float = 0.5) -> Path:
+    for seed, split in enumerate(("train", "valid", "test")):
+        rows = planted_rows(users, seed=seed, click_rate=click_rate)
+        write_rows(folder / f"{split}.tsv", rows)
+    return folder
+
+
+def run_options(samples: Path, store: Path, **trainer: object) -> RunOptions:
+    """A small model and a quick training of it."""
+    return RunOptions(
+        samples=samples,
+        store=store,
+        name="planted",
+        architecture=SMALL_DIEN,
+        features=FeatureOptions(embedding_dim=4),
+        trainer=QUICK,
+    )
+
+
+def _event(category: int, rng: np.random.Generator, second: int) -> tuple[str, str, int]:
+    item = int(rng.integers(ITEMS_PER_CATEGORY))
+    return f"i{category}-{item}", f"c{category}", 1_700_000_000 + second

@@ -1,0 +1,175 @@
+"""A small DIEN learns a planted pattern, the same way every time, and knows what unknown means."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.core.schema import OOV_ROW, PAD_ROW
+from app.errors import StartupRefused
+from app.models.factory import build_model
+from app.training.encoding import EncodedSamples, encode_samples
+from app.training.evaluation import evaluate
+from app.training.features import FeatureOptions, Features, learn_features
+from app.training.options import TrainerOptions
+from app.training.prediction import predict
+from app.training.progress import EpochReport, Unwatched
+from app.training.reproducible import reproducible
+from app.training.samples import read_samples
+from app.training.trainer import Trained, train_model
+from tests.training.builders import QUICK, SMALL_DIEN, planted_folder
+
+
+class Diary(Unwatched):
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[int, int]] = []
+        self.rows_done = 0
+        self.reports: list[EpochReport] = []
+
+    def epoch_started(self, epoch: int, rows: int) -> None:
+        self.started.append((epoch, rows))
+
+    def batch_done(self, rows: int, mean_loss: float) -> None:
+        self.rows_done += rows
+
+    def epoch_ended(self, report: EpochReport) -> None:
+        self.reports.append(report)
+
+
+class World:
+    """The planted samples, read and encoded once."""
+
+    def __init__(self, folder: Path, click_rate: float) -> None:
+        planted_folder(folder, users=400, click_rate=click_rate)
+        raw = {split: read_samples(folder / f"{split}.tsv") for split in ("train", "valid", "test")}
+        self.features: Features = learn_features(raw["train"], FeatureOptions(embedding_dim=4))
+        self.splits: dict[str, EncodedSamples] = {
+            split: encode_samples(samples, self.features) for split, samples in raw.items()
+        }
+
+    def train(self, options: TrainerOptions = QUICK, watcher: Unwatched | None = None) -> Trained:
+        parts = (self.splits["train"], self.splits["valid"])
+        return train_model(SMALL_DIEN, self.features, parts, options, watcher or Unwatched())
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("planted"), click_rate=0.3)
+
+
+@pytest.fixture(scope="module")
+def trained(world: World) -> Trained:
+    return world.train()
+
+
+def unknown_items(split: EncodedSamples) -> EncodedSamples:
+    items_CF = split.batch.candidates_CF.copy()
+    items_CF[:, 0] = OOV_ROW
+    return replace(split, batch=replace(split.batch, candidates_CF=items_CF))
+
+
+def test_a_planted_pattern_is_learned(world: World, trained: Trained) -> None:
+    test = world.splits["test"]
+
+    metrics = evaluate(predict(trained.model, test), test.labels_C, test.user_ids_C)
+
+    assert metrics.auc > 0.8  # users without behaviors stay at chance
+    assert metrics.gauc > 0.8
+    assert metrics.logloss < 0.5
+    assert 0.8 < metrics.pcoc < 1.25
+
+
+def test_equal_seeds_give_equal_weights(world: World) -> None:
+    options = replace(QUICK, epochs=2)
+
+    first, second = (world.train(options).model.state_dict() for _ in range(2))
+
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_another_seed_gives_other_weights(world: World, trained: Trained) -> None:
+    other = world.train(replace(QUICK, epochs=1, seed=4)).model.state_dict()
+
+    assert not torch.equal(other["mlp.layers.0.weight"], trained.model.mlp.layers[0].weight)
+
+
+def test_a_seeded_run_leaves_torchs_own_randomness_alone(world: World) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+
+    world.train(replace(QUICK, epochs=1))
+
+    assert torch.equal(torch.rand(3), expected)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_training_ends_with_the_weights_of_its_best_epoch(world: World) -> None:
+    diary = Diary()
+
+    trained = world.train(replace(QUICK, learning_rate=0.2, epochs=8, patience=8), diary)
+
+    valid = world.splits["valid"]
+    again = evaluate(predict(trained.model, valid), valid.labels_C, valid.user_ids_C)
+    best = max(diary.reports, key=lambda report: report.valid.auc)
+    assert best.epoch < 8  # else this would not tell the best weights from the last
+    assert again == best.valid
+    assert best.is_best
+
+
+def test_training_stops_early(world: World) -> None:
+    trained = world.train(replace(QUICK, learning_rate=0.2, epochs=50, patience=1))
+
+    assert len(trained.epochs) < 50
+    assert [report.is_best for report in trained.epochs][-1] is False
+
+
+def test_every_row_is_reported_once_an_epoch(world: World) -> None:
+    diary, rows = Diary(), len(world.splits["train"].labels_C)
+
+    world.train(replace(QUICK, epochs=2), diary)
+
+    assert diary.started == [(1, rows), (2, rows)]
+    assert diary.rows_done == 2 * rows
+
+
+def test_padding_stays_zero_and_the_unknown_row_is_learned(world: World, trained: Trained) -> None:
+    with reproducible(QUICK.seed):
+        untrained = build_model(SMALL_DIEN, world.features.schema)
+
+    for name in ("item_id", "category_id"):
+        before = untrained.embedding.tables[name].weight
+        after = trained.model.embedding.tables[name].weight
+        assert torch.count_nonzero(after[PAD_ROW]) == 0
+        assert (after[OOV_ROW] - before[OOV_ROW]).norm() > 0.1 * before[OOV_ROW].norm()
+
+
+def test_unknown_items_score_near_the_prior(world: World, trained: Trained) -> None:
+    test = world.splits["test"]
+
+    ctr_C = 1 / (1 + np.exp(-predict(trained.model, unknown_items(test))))
+
+    assert abs(ctr_C.mean() - test.labels_C.mean()) < 0.1
+
+
+def test_a_known_category_still_tells_of_an_unknown_item(world: World, trained: Trained) -> None:
+    test = unknown_items(world.splits["test"])
+
+    metrics = evaluate(predict(trained.model, test), test.labels_C, test.user_ids_C)
+
+    assert metrics.auc > 0.75
+
+
+def test_the_auxiliary_loss_is_left_out_at_weight_zero(world: World) -> None:
+    trained = world.train(replace(QUICK, epochs=1, auxiliary_weight=0.0))
+
+    assert trained.epochs[0].auxiliary_loss == 0.0
+
+
+def test_a_loss_that_is_no_longer_a_number_is_refused(world: World) -> None:
+    with pytest.raises(StartupRefused, match="lower --learning-rate"):
+        world.train(replace(QUICK, learning_rate=1e30))
