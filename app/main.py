@@ -110,8 +110,24 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _accept(listener: socket.socket, backlog: int) -> tuple[str, int]:
+    """The address; uvloop would hide that another process has begun to listen there meanwhile."""
+    host, port = listener.getsockname()[:2]
+    try:
+        listener.listen(backlog)
+    except OSError as error:
+        raise StartupRefused(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    return host, port
+
+
 class Server(uvicorn.Server):
-    """Returns from `run` after SIGTERM, so that whoever runs it can clean up too."""
+    """Says where it listens, and returns after SIGTERM so that whoever runs it can clean up."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        addresses = [_accept(listener, self.config.backlog) for listener in sockets or ()]
+        await super().startup(sockets)
+        for host, port in addresses:
+            log.info("listening", extra={"host": host, "port": port})
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGTERM:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,13 @@ from app.settings import Settings
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
+PATIENT = {"CTR_PORT": "0", "CTR_REDIS_TIMEOUT_MS": "5000", "CTR_DEFAULT_DEADLINE_MS": "10000"}
 PROJECT = Path(__file__).parents[1]
+
+
+def patient(**settings: Any) -> Settings:
+    """Settings with which a busy machine fails no test: time to wait is not what is tested."""
+    return Settings(**{"redis_timeout_ms": 5_000, "default_deadline_ms": 10_000} | settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,52 +112,51 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class ServiceProcess:
-    """`ctr-serve serve` as its own process, with every log line so far."""
+    """`ctr-serve serve` as its own process, with every log line that was read so far."""
 
     service: RunningService
     process: "subprocess.Popen[str]"
     log: list[dict[str, Any]]
 
-    def stop(self, number: int = signal.SIGTERM) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends the signal, reads the rest of the log; the exit code."""
         self.process.send_signal(number)
-        self.read_log()
+        self.log.extend(_lines(self.process))
         return self.process.wait(STOP_TIMEOUT_S)
 
-    def read_log(self) -> None:
-        """Until the process closes it."""
-        assert self.process.stderr is not None
-        self.log.extend(map(json.loads, self.process.stderr))
+    def read_log_until(self, message: str) -> None:
+        _read_until(message, self.process, self.log)
 
 
 @contextmanager
-def service_process(
-    settings: Mapping[str, str], arguments: Sequence[str] = ("--port", "0")
-) -> Iterator[ServiceProcess]:
-    """Yields once it listens; killed at the end if it still runs."""
+def service_process(settings: Mapping[str, str]) -> Iterator[ServiceProcess]:
+    """Yields once it listens, on a free port; killed at the end if it still runs."""
     with subprocess.Popen(  # noqa: S603 - our own command
-        serve_command(*arguments),
+        serve_command(),
         cwd=PROJECT,
-        env=environment(settings),
+        env=environment(PATIENT | settings),
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        log: list[dict[str, Any]] = []
         try:
-            log: list[dict[str, Any]] = []
-            port = _port_once_listening(process, log)
+            port = _read_until("listening", process, log)["port"]
             with client_of(port) as client:
                 yield ServiceProcess(RunningService(port, client), process, log)
         finally:
             process.kill()
 
 
-def _port_once_listening(process: "subprocess.Popen[str]", log: list[dict[str, Any]]) -> int:
-    """uvicorn says where once it accepts connections."""
+def _lines(process: "subprocess.Popen[str]") -> Iterator[dict[str, Any]]:
     assert process.stderr is not None
-    for line in process.stderr:
-        log.append(json.loads(line))
-        message = log[-1]["message"]
-        if "running on" in message:
-            port: int = json.loads(message.split("(")[1].split(")")[0].split(", ")[1])
-            return port
-    raise AssertionError(f"the service ended before it listened: {log}")
+    return map(json.loads, process.stderr)
+
+
+def _read_until(
+    message: str, process: "subprocess.Popen[str]", log: list[dict[str, Any]]
+) -> dict[str, Any]:
+    for line in _lines(process):
+        log.append(line)
+        if line["message"] == message:
+            return line
+    raise AssertionError(f"the service ended before it said {message!r}: {log}")

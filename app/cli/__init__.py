@@ -8,6 +8,7 @@ from app.cli.demo import demo
 from app.cli.load_behaviors import load_behaviors
 from app.cli.prepare import prepare
 from app.cli.serve import serve
+from app.cli.simulate import simulate
 from app.cli.train import train
 from app.errors import StartupRefused
 
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, prepare, train, load_behaviors):
+for command in (demo, serve, simulate, prepare, train, load_behaviors):
     app.command()(command)
 
 

@@ -23,15 +23,17 @@ def prepare(
 ) -> None:
     """Turn what users clicked into samples for `ctr-serve train`.
 
-    For a log of clicks without impressions. Every click but a user's first becomes a target
-    (label 1) with the clicks before it as history: the last one is for the test, the one before
-    it for validation, earlier ones for training. Beside it stands one item that the user never
-    clicked (label 0), drawn as often as it is clicked in that split, so that a model cannot
+    For a log of clicks without impressions. Every click but a user's first
+    becomes a target (label 1) with the clicks before it as history: the last
+    one is for the test, the one before it for validation, earlier ones for
+    training. Beside it stands one item that the user never clicked (label 0),
+    drawn as often as it is clicked in that split, so that a model cannot
     succeed by popularity alone.
 
-    With a log of impressions write the three files yourself, one row per impression. Columns:
-    label user_id item_id cate_id timestamp history_items history_cates history_timestamps (the
-    histories joined by commas, oldest first) and one per --field of `ctr-serve train`.
+    With a log of impressions write the three files yourself, tab separated,
+    one row per impression. Columns: label user_id item_id cate_id timestamp
+    history_items history_cates history_timestamps (the histories joined by
+    commas, oldest first) and one per --field of `ctr-serve train`.
 
     Example: ctr-serve prepare clicks.tsv.gz samples --time-column unix_s
     """

@@ -80,13 +80,22 @@ def train(
     batch_size: Annotated[int, typer.Option(min=2, help="Rows.", rich_help_panel=TRAINING)] = 1024,
     learning_rate: Annotated[
         float, typer.Option(min=1e-6, max=1, help="Of Adam.", rich_help_panel=TRAINING)
-    ] = 3e-3,
+    ] = 6e-3,
     auxiliary_weight: Annotated[
         float,
         typer.Option(
             min=0, help="Of the next-behavior loss; 0 is without.", rich_help_panel=TRAINING
         ),
     ] = 1.0,
+    embedding_decay: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Weight decay of embeddings: without their id, they shrink by exp(-this) "
+            "in an epoch. More against overfitting.",
+            rich_help_panel=TRAINING,
+        ),
+    ] = 2.0,
     id_dropout: Annotated[
         float,
         typer.Option(
@@ -152,6 +161,7 @@ def train(
             batch_size=batch_size,
             learning_rate=learning_rate,
             auxiliary_weight=auxiliary_weight,
+            embedding_decay=embedding_decay,
             id_dropout=id_dropout,
             seed=seed,
         ),

@@ -33,6 +33,7 @@ def show(run: TrainingRun, console: Console) -> None:
         f"PCOC is predicted over observed clicks. "
         + ("Active: start or restart `ctr-serve serve`." if run.activated else "Not activated."),
         highlight=False,
+        soft_wrap=True,
     )
 
 

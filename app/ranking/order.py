@@ -15,7 +15,8 @@ IMPRESSIONS_PER_MILLE = 1000.0
 
 def ctr_of(logits_C: Floats) -> Doubles:
     """The model's probability of a click, in double precision so that extremes keep their order."""
-    return np.exp(-np.logaddexp(0.0, -logits_C.astype(np.float64)))
+    with np.errstate(over="ignore"):  # exp(710) is infinite, and its probability is 0
+        return 1.0 / (1.0 + np.exp(-logits_C.astype(np.float64)))
 
 
 def ecpm_of(ctr_C: Doubles, bids: Sequence[float | None]) -> list[float | None]:

@@ -89,4 +89,5 @@ def verify(golden: GoldenRequests, encoder: Encoder, score: Score) -> None:
 
 def _ctrs(request: GoldenRequest, encoder: Encoder, score: Score) -> NDArray[np.float64]:
     logits_C = score(encoder.encode([request.as_request()]).batch).logits_C
-    return np.exp(-np.logaddexp(0.0, -logits_C.astype(np.float64)))
+    with np.errstate(over="ignore"):  # exp(710) is infinite, and its probability is 0
+        return 1.0 / (1.0 + np.exp(-logits_C.astype(np.float64)))

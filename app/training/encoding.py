@@ -1,4 +1,4 @@
-"""Samples to the table rows and numbers that a model reads, and batches cut out of them."""
+"""Samples to the table rows and numbers that a model reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from app.features.encoder import LARGEST_DENSE
 from app.training.columns import Columns
 from app.training.features import Features
 from app.training.samples import Samples
+from app.training.spans import rows_of_spans
 
-# U users, N behaviors, C candidates, B users of a batch, F behavior fields,
+# U users, N behaviors, C candidates, F behavior fields,
 # S sparse and D dense side fields
 
 
@@ -30,15 +31,6 @@ class EncodedSamples:
 
     def candidates_per_user(self) -> Rows:
         return np.bincount(self.batch.user_of_C, minlength=self.users)
-
-
-@dataclass(frozen=True, slots=True)
-class LabeledBatch:
-    """Some users of a split with their candidates."""
-
-    rows_C: Rows  # which candidates of the split these are
-    labels_C: Floats
-    batch: RaggedBatch
 
 
 def encode_samples(samples: Samples, features: Features) -> EncodedSamples:
@@ -61,43 +53,6 @@ def encode_samples(samples: Samples, features: Features) -> EncodedSamples:
             user_of_C=samples.user_of_C,
         ),
     )
-
-
-class BatchCutter:
-    """Takes any users of a split, with all of their candidates."""
-
-    def __init__(self, split: EncodedSamples) -> None:
-        self._split = split
-        whole = split.batch
-        self._first_behavior_U = np.cumsum(whole.lengths_U) - whole.lengths_U
-        self.candidates_U = split.candidates_per_user()
-        self._first_candidate_U = np.cumsum(self.candidates_U) - self.candidates_U
-
-    def cut(self, users_B: Rows) -> LabeledBatch:
-        whole = self._split.batch
-        lengths_B, counts_B = whole.lengths_U[users_B], self.candidates_U[users_B]
-        behaviors = rows_of_spans(self._first_behavior_U[users_B], lengths_B)
-        rows_C = rows_of_spans(self._first_candidate_U[users_B], counts_B)
-        return LabeledBatch(
-            rows_C,
-            self._split.labels_C[rows_C],
-            RaggedBatch(
-                lengths_U=lengths_B,
-                behaviors_NF=whole.behaviors_NF[behaviors],
-                user_sparse_US=whole.user_sparse_US[users_B],
-                user_dense_UD=whole.user_dense_UD[users_B],
-                candidates_CF=whole.candidates_CF[rows_C],
-                candidate_sparse_CS=whole.candidate_sparse_CS[rows_C],
-                candidate_dense_CD=whole.candidate_dense_CD[rows_C],
-                user_of_C=np.repeat(np.arange(len(users_B)), counts_B),
-            ),
-        )
-
-
-def rows_of_spans(first_R: Rows, lengths_R: Rows) -> Rows:
-    """first, first + 1, ... of each span, span after span."""
-    ends_R = np.cumsum(lengths_R)
-    return np.arange(lengths_R.sum()) + np.repeat(first_R - ends_R + lengths_R, lengths_R)
 
 
 def _table_rows(features: Features, fields: Sequence[SparseField], columns: Columns) -> Rows:

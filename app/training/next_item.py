@@ -56,7 +56,7 @@ def write_next_item_samples(
     """
     rng = random.Random(seed)  # noqa: S311 - negatives are no secret
     category_of = dict(zip(log.items, log.categories, strict=True))
-    out_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(out_dir)
     rows = {}
     for split in SPLITS:
         targets = targets_of(log, split)
@@ -83,6 +83,13 @@ def targets_of(log: InteractionLog, split: str) -> list[Target]:
 def count_targets(log: InteractionLog) -> int:
     """Targets of all three splits together."""
     return sum(end - first - 1 for _, first, end in _users(log))
+
+
+def _make_folder(out_dir: Path) -> None:
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupRefused(f"{out_dir} cannot be a folder: {error.strerror}") from error
 
 
 def _users(log: InteractionLog) -> Iterator[tuple[int, int, int]]:

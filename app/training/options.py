@@ -9,11 +9,11 @@ class TrainerOptions:
 
     epochs: int = 10
     batch_size: int = 1024  # candidates
-    learning_rate: float = 3e-3
-    learning_rate_decay: float = 0.5  # factor from one epoch to the next
+    learning_rate: float = 6e-3
+    weight_averaging: float = 0.998  # share of the old in the moving average; 0 is the last weights
     auxiliary_weight: float = 1.0  # alpha of the DIEN paper's eq. 7
     id_dropout: float = 0.05
-    embedding_decay: float = 0.0  # decoupled weight decay of the embedding tables
+    embedding_decay: float = 2.0  # an embedding shrinks by exp(-this) in an epoch without its id
     max_gradient_norm: float = 5.0
     patience: int = 2  # epochs without a better validation AUC
     seed: int = 7

@@ -8,7 +8,8 @@ from app.core.batch import Floats, RaggedBatch
 from app.models.ctr_model import CandidateFeatures, SideFeatures
 from app.models.dien.model import DienUserStates
 from app.models.factory import Model
-from app.training.encoding import BatchCutter, EncodedSamples
+from app.training.batches import BatchCutter
+from app.training.encoding import EncodedSamples
 
 USERS_PER_BATCH = 1024
 

@@ -96,4 +96,5 @@ class ProgressBars:
             f"GAUC {valid.gauc:.4f}, logloss {valid.logloss:.4f}, PCOC {valid.pcoc:.3f}, "
             f"{report.seconds:.1f} s{' *' if report.is_best else ''}",
             highlight=False,
+            soft_wrap=True,
         )

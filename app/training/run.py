@@ -1,6 +1,7 @@
 """One training run: sample files in, a verified version in the model store out."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,6 +66,7 @@ def train_and_publish(options: RunOptions, watcher: Watcher) -> TrainingRun:
     samples = {split: _read(path, options) for split, path in options.files().items()}
     features = learn_features(samples["train"], options.features)
     _check_architecture(options.architecture, features)
+    _check_writable(options.store)
     encoded = {split: encode_samples(part, features) for split, part in samples.items()}
     trained = train_model(
         options.architecture,
@@ -87,6 +89,15 @@ def _read(path: Path, options: RunOptions) -> Samples:
             f"{path}: all labels are {min(clicks, 1)}; clicks (1) and others (0) are both needed"
         )
     return samples
+
+
+def _check_writable(store: Path) -> None:
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupRefused(f"{store} cannot be a model store: {error.strerror}") from error
+    if not os.access(store, os.W_OK):
+        raise StartupRefused(f"{store} cannot be written to")
 
 
 def _check_architecture(architecture: Architecture, features: Features) -> None:

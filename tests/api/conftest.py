@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from app.settings import Settings
 from tests.artifacts import publish_tiny_version
-from tests.serving import RunningService, serving
+from tests.serving import RunningService, patient, serving
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +19,7 @@ def model_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def service(model_store: Path, redis_server: str) -> Iterator[RunningService]:
-    with serving(Settings(model_store=model_store), redis_server) as running:
+    with serving(patient(model_store=model_store), redis_server) as running:
         yield running
 
 

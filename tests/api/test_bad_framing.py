@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
 from tests.api.bodies import body
 from tests.api.raw_http import LAST_CHUNK, RawAnswer, chunked, exchange, parse, post
-from tests.serving import RunningService, serving
+from tests.serving import RunningService, patient, serving
 
 VALID = json.dumps(body()).encode()
 MAX_BODY_BYTES = 4096
@@ -24,7 +23,7 @@ def length(count: int) -> str:
 @pytest.fixture(scope="module")
 def strict(model_store: Path, redis_server: str) -> Iterator[RunningService]:
     """Reads short bodies only, and not for long."""
-    settings = Settings(model_store=model_store, max_body_bytes=MAX_BODY_BYTES, body_timeout_s=0.05)
+    settings = patient(model_store=model_store, max_body_bytes=MAX_BODY_BYTES, body_timeout_s=0.05)
     with serving(settings, redis_server) as running:
         yield running
 
@@ -137,11 +136,24 @@ def test_what_is_not_http_is_refused_and_the_connection_closed(
 def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind(
     service: RunningService,
 ) -> None:
+    gone = service.metric("ctr_requests_total", route="/v1/rank", status="499")
+
     received = exchange(service, post(VALID[:20], length(len(VALID))), half_close=True)
 
     assert received == b""
+    assert service.metric("ctr_requests_total", route="/v1/rank", status="499") == gone + 1
     assert service.metric("ctr_queue_jobs") == 0
     assert len(service.ranking(body())["ranked"]) == 5
+
+
+def test_requests_may_be_sent_before_the_last_one_is_answered(strict: RunningService) -> None:
+    kept_open = post(VALID, length(len(VALID)), "X-Request-Id: first").replace(b"close", b"open")
+    last = post(VALID, length(len(VALID)), "X-Request-Id: second")
+
+    received = exchange(strict, kept_open + last)
+
+    assert received.count(b"HTTP/1.1 200") == 2
+    assert received.index(b'"request_id":"first"') < received.index(b'"request_id":"second"')
 
 
 def test_a_refused_body_does_not_become_the_next_request(strict: RunningService) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
 from tests.api.bodies import body, ctr_by_ad
 from tests.artifacts import publish_tiny_version
-from tests.serving import RunningService, serving
+from tests.serving import RunningService, patient, serving
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undecided(two_models: Path, redis_server: str) -> Iterator[RunningService]:
-    with serving(Settings(model_store=two_models), redis_server) as running:
+    with serving(patient(model_store=two_models), redis_server) as running:
         yield running
 
 
@@ -50,7 +49,7 @@ def test_a_request_that_names_no_model_must_where_there_are_several(
 def test_a_default_model_answers_requests_that_name_none(
     two_models: Path, redis_server: str
 ) -> None:
-    settings = Settings(model_store=two_models, default_model="first")
+    settings = patient(model_store=two_models, default_model="first")
 
     with serving(settings, redis_server) as decided:
         unnamed, named = decided.ranking(body()), decided.ranking(body(model="second"))

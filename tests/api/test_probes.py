@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from tests.api.bodies import body
 from tests.serving import RunningService
 
+OPENMETRICS = "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"
 STAGES = {"parse", "features", "queue", "encode", "compute", "render"}
 
 
@@ -34,9 +35,7 @@ def test_metrics_parse_as_prometheus_text(service: RunningService) -> None:
 def test_metrics_parse_as_openmetrics_when_asked(service: RunningService) -> None:
     service.ranking(body())
 
-    answer = service.client.get(
-        "/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"}
-    )
+    answer = service.client.get("/metrics", headers={"accept": OPENMETRICS})
 
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
@@ -49,6 +48,28 @@ def test_one_request_shows_in_every_stage(service: RunningService) -> None:
     service.ranking(body())
 
     assert {stage: observations(service, stage) - 1 for stage in STAGES} == before
+
+
+def test_openmetrics_lead_from_a_latency_to_a_request(service: RunningService) -> None:
+    service.rank(body(), x_request_id="find-me")
+
+    text = service.client.get("/metrics", headers={"accept": OPENMETRICS}).text
+
+    exemplars = [
+        sample.exemplar.labels
+        for family in parse_openmetrics(text)
+        for sample in family.samples
+        if sample.labels.get("route") == "/v1/rank" and sample.exemplar is not None
+    ]
+    assert {"request_id": "find-me"} in exemplars
+
+
+def test_a_request_id_too_long_for_an_exemplar_harms_nothing(service: RunningService) -> None:
+    answer = service.rank(body(), x_request_id="x" * 128)
+
+    scraped = service.client.get("/metrics", headers={"accept": OPENMETRICS})
+    assert answer.status_code == scraped.status_code == 200
+    assert list(parse_openmetrics(scraped.text))
 
 
 @pytest.mark.parametrize(

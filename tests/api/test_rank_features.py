@@ -31,6 +31,18 @@ def test_stored_behaviors_give_the_scores_of_the_same_behaviors_inline(
     assert _attended_ids(stored) == _attended_ids(inline)
 
 
+def test_a_stored_behavior_that_the_model_does_not_know_has_no_name(
+    service: RunningService, redis: Redis
+) -> None:
+    store_history(redis, "user-1", [("never seen", "category-1", 7)])
+
+    answer = service.ranking(body(explain=1))
+
+    (attended,) = answer["ranked"][0]["attention"]
+    assert attended["item_id"] is None  # Redis has its hash alone
+    assert (attended["category_id"], attended["timestamp"]) == ("category-1", 7)
+
+
 def test_inline_behaviors_replace_the_stored_ones(service: RunningService, redis: Redis) -> None:
     before = service.ranking(body(behaviors=INLINE[:1]))
     store_history(redis, "user-1", BEHAVIORS)

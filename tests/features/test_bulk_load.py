@@ -102,6 +102,14 @@ async def test_the_last_events_of_each_user_are_held_out_before_the_cap(redis_ur
 
 
 @pytest.mark.anyio
+async def test_holding_out_more_than_there_is_leaves_nothing(redis_url):
+    await load(redis_url, EVENTS, hold_out=5)
+
+    with raw_client(redis_url) as redis:
+        assert redis.get(redis_key("user-1")) == pack("user-1", history())
+
+
+@pytest.mark.anyio
 async def test_progress_adds_up_to_the_events_over_many_round_trips(redis_url):
     progress: list[int] = []
     many = [(f"user-{number % 1500}", "a", "category of a", number) for number in range(4000)]

@@ -76,10 +76,10 @@ def test_a_flipped_byte_is_noticed(store, folder, file):
 
 
 @every_file
-@pytest.mark.parametrize("change", [lambda content: content[:-1], lambda content: content + b"\n"])
-def test_another_length_is_noticed(store, folder, file, change):
+@pytest.mark.parametrize("more", [-1, 1], ids=["truncated", "extended"])
+def test_another_length_is_noticed(store, folder, file, more):
     content = (folder / file).read_bytes()
-    (folder / file).write_bytes(change(content))
+    (folder / file).write_bytes((content + b"\n")[: len(content) + more])
 
     message = refused_load(store)
 
@@ -98,11 +98,7 @@ def test_a_missing_file_is_noticed(store, folder, file):
 def test_a_file_that_the_manifest_does_not_list_is_not_loaded(store, folder, file):
     edit_manifest(folder, lambda manifest: manifest["files"].pop(file))
 
-    message = refused_load(store)
-
-    assert str(folder / "manifest.json") in message
-    if file != "golden.json":
-        assert file in message
+    assert f"{folder / 'manifest.json'} does not list {file}" in refused_load(store)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +153,7 @@ def test_a_manifest_cannot_name_a_file_outside_its_folder(store, folder, file):
     assert "String should match pattern" in message
 
 
-@given(file=st.text(max_size=12))
+@given(file=st.text(max_size=12) | st.text("ab./_", max_size=8))
 def test_a_file_that_a_manifest_may_name_lies_in_its_folder(published, file):
     folder = ModelStore(published).folder("tiny", "1")
     content = json.loads((folder / "manifest.json").read_bytes())

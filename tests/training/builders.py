@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from app.models.dien.config import DienConfig
-from app.training.features import FeatureOptions
 from app.training.next_item import SAMPLE_COLUMNS
 from app.training.options import TrainerOptions
-from app.training.run import RunOptions
 
 CATEGORIES = 6
 ITEMS_PER_CATEGORY = 8
@@ -71,18 +69,6 @@ def planted_folder(folder: Path, *, users: int = 200, click_rate: float = 0.5) -
         rows = planted_rows(users, seed=seed, click_rate=click_rate)
         write_rows(folder / f"{split}.tsv", rows)
     return folder
-
-
-def run_options(samples: Path, store: Path, **trainer: object) -> RunOptions:
-    """A small model and a quick training of it."""
-    return RunOptions(
-        samples=samples,
-        store=store,
-        name="planted",
-        architecture=SMALL_DIEN,
-        features=FeatureOptions(embedding_dim=4),
-        trainer=QUICK,
-    )
 
 
 def _event(category: int, rng: np.random.Generator, second: int) -> tuple[str, str, int]:

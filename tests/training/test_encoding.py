@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from app.core.batch import RaggedBatch
 from app.features.encoder import Encoder
-from app.training.encoding import BatchCutter, EncodedSamples, encode_samples
+from app.training.batches import BatchCutter, shuffled_batches
+from app.training.encoding import EncodedSamples, encode_samples
 from app.training.features import FeatureOptions, learn_features
 from app.training.requests import SampleRequests
 from app.training.samples import Samples, read_samples
 from app.training.side_fields import parse_fields
-from app.training.trainer import shuffled_batches
 from tests.training.builders import planted_rows, write_rows
 
 FIELDS = parse_fields(

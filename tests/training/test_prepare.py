@@ -200,6 +200,14 @@ def test_a_log_of_short_users_only_is_refused(tmp_path: Path) -> None:
         write_next_item_samples(log, tmp_path, seed=7, max_history=50)
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    path = write_log(tmp_path / "log.tsv", EVENTS)
+    log = read_interactions(path, LogColumns())
+
+    with pytest.raises(StartupRefused, match=r"log\.tsv cannot be a folder: File exists"):
+        write_next_item_samples(log, path, seed=7, max_history=50)
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

@@ -1,23 +1,25 @@
-"""`ctr-serve train` and `prepare` from files to a version that serving loads."""
+"""`ctr-serve prepare` and `train`: from files to a version that serving loads."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from app.cli import app
+from app.cli.train import train
+from app.core.schema import DenseSideField, SparseSideField
 from app.errors import ArtifactRefused, StartupRefused
 from app.features.encoder import Encoder
 from app.inference.engine import Engine
-from app.models.dien.config import DienConfig
 from app.models.factory import build_model
+from app.models.layers.attention import AttentionName
+from app.models.layers.recurrence import AugruForm, Evolution, ResetGate
 from app.registry.golden import verify
 from app.registry.model_store import Artifact, ModelStore
 from app.training.encoding import encode_samples
@@ -25,7 +27,7 @@ from app.training.evaluation import evaluate
 from app.training.features import Features
 from app.training.offline import engine_of, score_samples
 from app.training.prediction import predict
-from app.training.samples import read_samples
+from app.training.samples import Samples, read_samples
 from app.training.side_fields import fields_of
 from tests.training.builders import planted_folder, sample, write_rows
 
@@ -38,3 +40,226 @@ QUICK_OPTIONS = (
     "--max-behaviors=5",
 )
 SIDE_FIELDS = ("--field=context:device:sparse:3", "--field=candidate:price:dense", "--user-id")
+
+
+def ctr_serve(*arguments: object) -> str:
+    """What the command prints; the error it ends with is raised."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception:
+        raise result.exception
+    return result.stdout
+
+
+def train_planted(samples: Path, store: Path, *options: object) -> dict[str, Any]:
+    files = (f"--samples={samples}", f"--store={store}", "--name=ads")
+    answer: dict[str, Any] = json.loads(
+        ctr_serve("train", *files, *QUICK_OPTIONS, *options, "--json")
+    )
+    return answer
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return planted_folder(tmp_path_factory.mktemp("samples"), users=120, click_rate=0.3)
+
+
+@pytest.fixture(scope="module")
+def store(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """With one version, which reads side fields."""
+    root = tmp_path_factory.mktemp("store")
+    train_planted(samples, root, *SIDE_FIELDS)
+    return ModelStore(root)
+
+
+@pytest.fixture(scope="module")
+def artifact(store: ModelStore) -> Artifact:
+    return store.load("ads", "1")
+
+
+@pytest.fixture(scope="module")
+def test_samples(samples: Path, artifact: Artifact) -> Samples:
+    return read_samples(samples / "test.tsv", fields_of(artifact.manifest.features))
+
+
+def test_a_trained_version_is_active_and_says_where_it_comes_from(
+    samples: Path, store: ModelStore, artifact: Artifact
+) -> None:
+    manifest = artifact.manifest
+    train_samples = read_samples(samples / "train.tsv")
+
+    assert store.active_versions() == {"ads": "1"}
+    assert set(manifest.training.samples) == {"train.tsv", "valid.tsv", "test.tsv"}
+    assert manifest.training.epochs == 2
+    assert manifest.training.options["learning_rate"] == 0.01
+    assert manifest.training.options["side_fields"] == (
+        "context:device:sparse:3 candidate:price:dense"
+    )
+    assert manifest.prior_ctr == pytest.approx(train_samples.labels_C.mean())
+    assert manifest.metrics["test"].rows == 480
+
+
+def test_its_features_are_the_declared_ones(artifact: Artifact) -> None:
+    schema = artifact.manifest.features
+
+    device, price = schema.side_fields
+    assert schema.user_id is not None
+    assert isinstance(device, SparseSideField)
+    assert (device.source, device.name, device.embedding_dim) == ("context", "device", 3)
+    assert isinstance(price, DenseSideField)
+    assert (price.source, price.name) == ("candidate", "price")
+    assert price.mean == pytest.approx(5, abs=0.5)
+
+
+def test_scores_as_in_serving_are_those_of_training(
+    artifact: Artifact, test_samples: Samples
+) -> None:
+    manifest = artifact.manifest
+    model = build_model(manifest.architecture, manifest.features)
+    model.load_state_dict(dict(artifact.weights))
+    encoded = encode_samples(test_samples, Features(manifest.features, artifact.vocabularies))
+
+    offline_C = score_samples(artifact, test_samples)
+
+    assert offline_C.dtype == np.float32
+    np.testing.assert_allclose(offline_C, predict(model, encoded), atol=1e-6)
+    metrics = evaluate(offline_C, encoded.labels_C, encoded.user_ids_C)
+    assert metrics.auc == pytest.approx(manifest.metrics["test"].auc, abs=1e-6)
+
+
+def test_golden_requests_cover_the_edges(artifact: Artifact) -> None:
+    requests = artifact.golden.requests
+    lengths = [len(request.behaviors) for request in requests]
+    encoder = Encoder(artifact.manifest.features, artifact.vocabularies)
+    encoded = encoder.encode([request.as_request() for request in requests])
+
+    assert len(requests) == 8
+    assert {0, 1} <= set(lengths)
+    assert max(lengths) > artifact.manifest.features.max_behaviors
+    assert encoded.unknown_items_U[-1] > 4
+    assert all(set(request.candidates) >= {"item_id", "price"} for request in requests)
+    assert all(request.context["device"] in ("phone", "desktop") for request in requests)
+
+
+@pytest.mark.parametrize("table", ["item_id", "category_id", "user_id", "device"])
+def test_permuted_embedding_rows_are_noticed(artifact: Artifact, table: str) -> None:
+    name = f"embedding.tables.{table}.weight"
+    weights = dict(artifact.weights)
+    weights[name] = torch.cat([weights[name][:2], weights[name][2:].roll(1, dims=0)])
+    broken = Artifact(artifact.manifest, weights, artifact.vocabularies, artifact.golden)
+
+    with pytest.raises(ArtifactRefused, match="scores differ"):
+        _verify(broken)
+    _verify(artifact)
+
+
+def test_the_next_training_is_the_next_version(samples: Path, tmp_path: Path) -> None:
+    answers = [
+        train_planted(samples, tmp_path, "--limit-rows=200", *options)
+        for options in ((), ("--no-activate",))
+    ]
+
+    assert [answer["version"] for answer in answers] == ["1", "2"]
+    assert [answer["activated"] for answer in answers] == [True, False]
+    assert ModelStore(tmp_path).active_versions() == {"ads": "1"}
+
+
+def test_the_json_has_metrics_and_the_baseline(samples: Path, tmp_path: Path) -> None:
+    answer = train_planted(samples, tmp_path, "--limit-rows=200")
+
+    assert answer["name"] == "ads"
+    assert set(answer["metrics"]) == set(answer["popularity"]) == {"valid", "test"}
+    assert set(answer["metrics"]["test"]) == {"auc", "gauc", "logloss", "pcoc", "rows"}
+    assert [epoch["epoch"] for epoch in answer["epochs"]] == [1, 2]
+
+
+def test_the_table_compares_with_popularity(samples: Path, tmp_path: Path) -> None:
+    files = (f"--samples={samples}", f"--store={tmp_path}")
+
+    printed = ctr_serve("train", *files, *QUICK_OPTIONS, "--limit-rows=200")
+
+    assert "dien@1" in printed
+    assert "popularity" in printed
+
+
+def test_prepared_samples_can_be_trained_on(tmp_path: Path) -> None:
+    lines = ["user_id\titem_id\tcate_id\ttimestamp"]
+    lines += [f"u{u}\ti{(u + 3 * t) % 17}\tc{u % 3}\t{t}" for u in range(30) for t in range(5)]
+    (tmp_path / "clicks.tsv").write_text("\n".join(lines))
+
+    rows = json.loads(ctr_serve("prepare", tmp_path / "clicks.tsv", tmp_path / "out", "--json"))
+    answer = train_planted(tmp_path / "out", tmp_path / "store")
+
+    assert rows["rows"] == {"train": 120, "valid": 60, "test": 60}
+    assert answer["metrics"]["test"]["rows"] == 60
+
+
+def test_options_offer_what_the_model_has() -> None:
+    parameters = {
+        name: get_args(get_args(annotation)[0])
+        for name, annotation in train.__annotations__.items()
+        if name != "return"
+    }
+
+    assert parameters["evolution"] == get_args(Evolution)
+    assert parameters["augru"] == get_args(AugruForm)
+    assert parameters["reset_gate"] == get_args(ResetGate)
+    assert parameters["attention"] == get_args(AttentionName)
+
+
+def test_samples_without_both_labels_are_refused(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        write_rows(tmp_path / f"{split}.tsv", [sample(1), sample(1)])
+
+    with pytest.raises(StartupRefused, match=r"train.tsv: all labels are 1"):
+        train_planted(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--name=../up",), "cannot name a model"),
+        (("--field=context:device",), "SOURCE:NAME:KIND"),
+        (("--field=context:weather:sparse",), "no column 'weather'"),
+        (("--samples=nowhere",), "nowhere/train.tsv is not a file"),
+    ],
+    ids=["name", "field", "column", "folder"],
+)
+def test_a_run_that_cannot_work_is_refused_before_it_starts(
+    samples: Path, tmp_path: Path, options: tuple[str, ...], reason: str
+) -> None:
+    with pytest.raises(StartupRefused, match=reason):
+        train_planted(samples, tmp_path, *options)
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_place_of_the_store_is_refused_before_training(
+    samples: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "store").write_text("in the way")
+
+    with pytest.raises(StartupRefused, match="store cannot be a model store"):
+        train_planted(samples, tmp_path / "store")
+
+
+@pytest.mark.parametrize("command", ["train --samples x", "prepare x y"], ids=["train", "prepare"])
+def test_without_the_train_extra_a_command_says_how_to_get_it(command: str) -> None:
+    without_polars = "import sys; sys.modules['polars'] = None; from app.cli import main; main()"
+
+    ended = subprocess.run(  # noqa: S603 - this interpreter, with constant arguments
+        [sys.executable, "-c", without_polars, *command.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("ctr-serve: ")
+    assert "ctr-serve[train]" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def _verify(artifact: Artifact) -> None:
+    engine: Engine = engine_of(artifact)
+    encoder = Encoder(artifact.manifest.features, artifact.vocabularies)
+    verify(artifact.golden, encoder, engine.score)

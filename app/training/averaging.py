@@ -1,0 +1,26 @@
+"""The mean of recent weights: it generalizes better than the last ones and serves as fast."""
+
+import copy
+
+import torch
+
+from app.models.factory import Model
+
+
+class AveragedModel:
+    """An exponential moving average of a model's weights; the model itself is what trains."""
+
+    def __init__(self, trained: Model, decay: float) -> None:
+        self.model = copy.deepcopy(trained).requires_grad_(requires_grad=False)
+        self._trained = trained
+        self._decay = decay
+        self._steps = 0
+
+    def update(self) -> None:
+        """After each step of the optimizer."""
+        self._steps += 1
+        # The first steps count less from the start than they would in a long average.
+        decay = min(self._decay, self._steps / (self._steps + 9))
+        torch._foreach_lerp_(
+            list(self.model.parameters()), list(self._trained.parameters()), 1 - decay
+        )

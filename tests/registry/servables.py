@@ -1,0 +1,62 @@
+"""Loaded versions and the requests that servables are asked."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from app.core.keys import key_of
+from app.core.request import BehaviorSequence, Candidates, UserContext
+from app.inference.batch_policy import BatchPolicy
+from app.monitoring.metrics import Metrics
+from app.registry.model_store import ModelStore
+from app.registry.servable import Servable, load_servable
+from tests.artifacts import CATEGORIES, DEVICES, ITEMS
+
+ROOMY = BatchPolicy(max_batch_pairs=1_000_000, max_queued_pairs=1_000_000)
+
+Request = tuple[UserContext, Candidates]
+
+
+def load(
+    root: Path,
+    name: str = "tiny",
+    *,
+    metrics: Metrics | None = None,
+    policy: BatchPolicy = ROOMY,
+    threads: int = 1,
+) -> Servable:
+    """The active version of this name on the CPU."""
+    store = ModelStore(root)
+    artifact = store.load(name, store.active_versions()[name])
+    cpu = torch.device("cpu")
+    return load_servable(artifact, cpu, policy, metrics or Metrics(), threads=threads)
+
+
+def draw_request(random: np.random.Generator) -> Request:
+    """Some behaviors or none, some candidates, some of each unknown to the model."""
+    items, categories = [*ITEMS, "never seen"], [*CATEGORIES, "never seen"]
+    behaviors, count = int(random.integers(0, 15)), int(random.integers(1, 6))
+    keys = [
+        (key_of(str(random.choice(items))), key_of(str(random.choice(categories))))
+        for _ in range(behaviors)
+    ]
+    user = UserContext(
+        f"user-{random.integers(100)}",
+        BehaviorSequence(
+            np.array(keys, np.uint64).reshape(-1, 2), np.arange(behaviors, dtype=np.uint32)
+        ),
+        {"age": float(random.integers(18, 90))},
+        {"device": str(random.choice([*DEVICES, "toaster"]))},
+    )
+    fields = {
+        "item_id": [str(item) for item in random.choice(items, count)],
+        "category_id": [str(category) for category in random.choice(categories, count)],
+        "price": random.normal(5, 2, count).tolist(),
+    }
+    return user, Candidates([f"ad-{number}" for number in range(count)], [None] * count, fields)
+
+
+def draw_requests(count: int, *, seed: int = 0) -> list[Request]:
+    random = np.random.default_rng(seed)
+    return [draw_request(random) for _ in range(count)]
