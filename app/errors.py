@@ -30,7 +30,7 @@ class CtrError(Exception):
 
     @property
     def slug(self) -> str:
-        """The stable, machine-readable name: `about:ctr-serve:<slug>` and the metrics' `reason`."""
+        """The stable, machine-readable name: `urn:ctr-serve:<slug>` and the metrics' `reason`."""
         return self.title.lower().replace(" ", "-")
 
 

@@ -1,13 +1,10 @@
 """The composition root: builds every object from the settings, opens and closes them."""
 
+import asyncio
 import logging
-import signal
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import FrameType
 
-import uvicorn
 from fastapi import FastAPI
 
 from app.api.app import build_api
@@ -29,7 +26,6 @@ REDIS_URL_RULE = (
     "it must be a redis://, rediss:// or unix:// URL with known options, special characters of "
     "its password percent-encoded"
 )
-KEEP_ALIVE_S = 75  # longer than a load balancer's 60, so that it is never us who hangs up first
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +45,7 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await _greet_redis(store)
         yield
-        await models.drain()
+        await _drain(models, settings.shutdown_grace_s)
         await features.close()
         await store.close()
 
@@ -96,57 +92,13 @@ def open_store(settings: Settings, redis_url: str, *, timeout_s: float) -> Redis
     return RedisStore(client, max_stored_behaviors=settings.max_stored_behaviors)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Raises StartupRefused when the address is taken or not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+async def _drain(models: ServedModels, within_s: int) -> None:
+    """What was accepted is answered, but a stuck engine does not keep the process."""
     try:
-        listener.bind((host, port))
-    except (OSError, UnicodeError) as error:
-        listener.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise StartupRefused(f"cannot listen on {host}:{port}: {reason}") from None
-    return listener
-
-
-def _accept(listener: socket.socket, backlog: int) -> tuple[str, int]:
-    """The address; uvloop would hide that another process has begun to listen there meanwhile."""
-    host, port = listener.getsockname()[:2]
-    try:
-        listener.listen(backlog)
-    except OSError as error:
-        raise StartupRefused(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    return host, port
-
-
-class Server(uvicorn.Server):
-    """Says where it listens, and returns after SIGTERM so that whoever runs it can clean up."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        addresses = [_accept(listener, self.config.backlog) for listener in sockets or ()]
-        await super().startup(sockets)
-        for host, port in addresses:
-            log.info("listening", extra={"host": host, "port": port})
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig == signal.SIGTERM:
-            self.should_exit = True  # uvicorn would raise the signal again and end the process
-        else:
-            super().handle_exit(sig, frame)
-
-
-def uvicorn_server(service: FastAPI, settings: Settings) -> Server:
-    return Server(
-        uvicorn.Config(
-            service,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=settings.shutdown_grace_s,
-        )
-    )
+        async with asyncio.timeout(within_s):
+            await models.drain()
+    except TimeoutError:
+        log.warning("gave up requests that were still computing", extra={"after_s": within_s})
 
 
 async def _greet_redis(store: RedisStore) -> None:

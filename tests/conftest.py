@@ -1,11 +1,27 @@
-"""One real Redis behind every test that needs one, emptied before each."""
+"""What every test may count on: a real Redis, one torch thread, properties without a clock."""
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
+import torch
 from redis import Redis
 
 from app.features.embedded_redis import embedded_redis
+
+hypothesis.settings.register_profile("any-speed", deadline=None)
+hypothesis.settings.load_profile("any-speed")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> None:
+    """As in an engine; more of them only fight over the machine."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

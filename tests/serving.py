@@ -17,7 +17,8 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.main import build_service, listen, uvicorn_server
+from app.api.server import Server, bind
+from app.main import build_service
 from app.settings import Settings
 
 START_TIMEOUT_S = 60.0
@@ -77,10 +78,10 @@ def serving(settings: Settings, redis_url: str) -> Iterator[RunningService]:
 @contextmanager
 def serving_api(api: FastAPI, settings: Settings) -> Iterator[RunningService]:
     """Any application behind the server that the service runs in."""
-    with closing(listen("127.0.0.1", 0)) as listener:
+    with closing(bind("127.0.0.1", 0)) as listener:
         # Connections wait in the backlog until the server runs, so nobody has to poll.
         listener.listen()
-        server = uvicorn_server(api, settings)
+        server = Server.of(api, shutdown_grace_s=settings.shutdown_grace_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         port = listener.getsockname()[1]
         thread.start()

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from app.api.openapi import problems
+from app.api.problem import problem
 from app.errors import NotReady
 
 
@@ -20,9 +21,9 @@ def probe_router(registry: CollectorRegistry, is_ready: Callable[[], bool]) -> A
         return JSONResponse({"status": "live"})
 
     @router.get("/health/ready", summary="Models are loaded and warm", responses=problems(503))
-    async def ready() -> Response:
+    async def ready(request: Request) -> Response:
         if not is_ready():
-            raise NotReady("no model takes traffic here now")
+            return problem(request, status=503, title=NotReady.title, detail="draining")
         return JSONResponse({"status": "ready"})
 
     @router.get(

@@ -24,6 +24,7 @@ from app.errors import FieldError, InvalidRequest
 MAX_CANDIDATES = 1000
 MAX_INLINE_BEHAVIORS = 1000
 MAX_FIELDS = 64
+MAX_EXPLANATIONS = 50_000  # ads x behaviors: they are named and rendered on the event loop
 MAX_TEXT_CHARS = 256
 MAX_REPORTED_ERRORS = 20
 MAX_FIELD_NAME_CHARS = 200  # a name may be the client's own, and as long as the body
@@ -115,6 +116,7 @@ class RankBody(BaseModel):
     def _errors(self) -> Iterator[FieldError]:
         yield from self._duplicate_ads()
         yield from self._missing_bids()
+        yield from self._too_many_explanations()
         yield from self._too_many_fields()
         yield from self._wrong_fields()
 
@@ -132,6 +134,13 @@ class RankBody(BaseModel):
             for index, candidate in enumerate(self.candidates):
                 if candidate.bid is None:
                     yield FieldError(f"candidates.{index}.bid", "is needed to rank by ecpm")
+
+    def _too_many_explanations(self) -> Iterator[FieldError]:
+        ads = min(len(self.candidates), self.top_k or MAX_CANDIDATES)
+        if ads * self.explain > MAX_EXPLANATIONS:
+            yield FieldError(
+                "explain", f"times {ads} ranked ads is more than {MAX_EXPLANATIONS}: use top_k"
+            )
 
     def _too_many_fields(self) -> Iterator[FieldError]:
         if len(_further_names(self.candidates)) > MAX_FIELDS:

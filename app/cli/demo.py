@@ -21,11 +21,12 @@ def demo(
     import signal
     from contextlib import suppress
 
+    from app.api.server import Server, bind
     from app.cli import demo_world
     from app.cli.background_server import running_in_background
     from app.cli.demo_table import console, curl_to_try, show_ranking
     from app.features.embedded_redis import embedded_redis
-    from app.main import build_service, listen, uvicorn_server
+    from app.main import build_service
     from app.monitoring.logs import configure_logging
     from app.settings import read_settings
 
@@ -34,10 +35,10 @@ def demo(
         host="127.0.0.1", port=port, default_model=SHIPPED_MODEL, log_level="WARNING"
     )
     configure_logging(settings.log_level)
-    with listen(settings.host, settings.port) as listener, embedded_redis() as redis_url:
+    with bind(settings.host, settings.port) as listener, embedded_redis() as redis_url:
         world = demo_world.simulate_world()
         demo_world.load_histories(world, redis_url, settings.max_stored_behaviors)
-        server = uvicorn_server(build_service(settings, redis_url), settings)
+        server = Server.of(build_service(settings, redis_url), shutdown_grace_s=1)
         with running_in_background(server, listener):
             url = "http://{}:{}".format(*listener.getsockname())
             rankings = demo_world.rank_for_users(world, url, count=USERS_SHOWN)

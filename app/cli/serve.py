@@ -1,5 +1,7 @@
 """`ctr-serve serve`: the service itself."""
 
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -16,13 +18,19 @@ def serve(
 
     Example: CTR_REDIS_URL=redis://127.0.0.1:6379/0 ctr-serve serve --port 8000
     """
-    from app.cli.redis_url import redis_url_of
-    from app.main import build_service, listen, uvicorn_server
-    from app.monitoring.logs import configure_logging
     from app.settings import read_settings
 
-    settings = read_settings(host=host, port=port)
+    settings = read_settings(host=host, port=port)  # first: a bad one need not wait for torch
+    from app.api.server import Server, bind
+    from app.cli.redis_url import redis_url_of
+    from app.main import build_service
+    from app.monitoring.logs import configure_logging
+
+    # Until the server takes over: a stop while models load still cleans up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     configure_logging(settings.log_level)
-    with listen(settings.host, settings.port) as listener, redis_url_of(settings) as redis_url:
-        service = build_service(settings, redis_url)
-        uvicorn_server(service, settings).run(sockets=[listener])
+    with bind(settings.host, settings.port) as listener, redis_url_of(settings) as redis_url:
+        server = Server.of(
+            build_service(settings, redis_url), shutdown_grace_s=settings.shutdown_grace_s
+        )
+        server.run(sockets=[listener])

@@ -70,6 +70,18 @@ def train(
         Literal["mlp", "bilinear", "dot"],
         typer.Option(help="What compares a candidate with a behavior.", rich_help_panel=MODEL),
     ] = "mlp",
+    query_projection: Annotated[
+        bool,
+        typer.Option(help="Project the candidate before attention.", rich_help_panel=MODEL),
+    ] = True,
+    sum_pooling: Annotated[
+        bool,
+        typer.Option(help="Give the last layers the sum of behaviors too.", rich_help_panel=MODEL),
+    ] = True,
+    embedding_init_std: Annotated[
+        float,
+        typer.Option(min=1e-6, help="Of the first random embeddings.", rich_help_panel=MODEL),
+    ] = 0.05,
     epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)] = 10,
     patience: Annotated[
         int,
@@ -147,6 +159,9 @@ def train(
             augru=augru,
             reset_gate=reset_gate,
             attention=attention,
+            query_projection=query_projection,
+            sum_pooling=sum_pooling,
+            embedding_init_std=embedding_init_std,
         ),
         features=FeatureOptions(
             embedding_dim=embedding_dim,

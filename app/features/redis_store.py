@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from urllib.parse import parse_qs, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -23,6 +24,10 @@ from app.features.behavior_codec import (
 )
 
 REDIS_ERRORS = (RedisError, OSError)  # what writes raise, for callers that do not know Redis
+URL_OPTIONS = {
+    *("db", "client_name", "protocol"),
+    *("ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile"),
+}
 APPEND_SCRIPT = files("app.features").joinpath("append.lua").read_text()
 
 
@@ -43,7 +48,13 @@ class FieldsRead:
 
 
 def connect(url: str, *, timeout_s: float, max_connections: int = 8) -> "Redis":
-    """A client that fails fast: short timeouts of its own, no retry inside a deadline."""
+    """A client that fails fast: short timeouts of its own, no retry inside a deadline.
+
+    Raises ValueError for a URL that cannot be used, or that would change how values are read.
+    """
+    options = set(parse_qs(urlsplit(url).query, keep_blank_values=True))
+    if not options <= URL_OPTIONS:
+        raise ValueError(f"of the URL's options only {sorted(URL_OPTIONS)} can be set")
     pool = BlockingConnectionPool.from_url(
         url,
         timeout=timeout_s,  # for a free connection

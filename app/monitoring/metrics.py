@@ -10,6 +10,7 @@ SECONDS = (
     *(0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.010, 0.0128, 0.025, 0.050),
     *(0.1, 0.2, 0.4, 0.8, 1.6),
 )
+SHED_REASONS = ("overloaded", "deadline-exceeded", "not-ready", "engine-failed")
 COUNTS = tuple(float(2**power) for power in range(11))  # 1 to 1024
 PAIRS = tuple(
     float(4**power) for power in range(4, 11)
@@ -67,6 +68,8 @@ class Metrics:
             ("reason",),
             registry=self.registry,
         )
+        for reason in SHED_REASONS:  # there from the start, so that a first one is an increase
+            self.shed.labels(reason)
         self.degraded = Counter(
             "ctr_degraded_total",
             "Requests answered with less than they should have had, by rung and cause.",

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from app.api.server import Server, bind
 from app.errors import StartupRefused
-from app.main import build_service, listen, uvicorn_server
+from app.main import build_service
 from app.monitoring.metrics import Metrics
 from app.registry.served_models import ServedModels
 from app.settings import Settings, read_settings
@@ -117,6 +118,8 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(
         f"redis://:{PASSWORD}@localhost?timeout=soon",
         f"redis://:{PASSWORD}@localhost?no_such_option={PASSWORD}",
         f"rediss://:{PASSWORD}@localhost?ssl_cert_reqs=perhaps",
+        f"redis://:{PASSWORD}@localhost?decode_responses=True",  # would misread every history
+        f"redis://:{PASSWORD}@localhost?retry=5",
     ],
 )
 def test_a_redis_url_that_cannot_be_used_is_refused_without_quoting_it(
@@ -132,7 +135,7 @@ def test_a_redis_url_that_cannot_be_used_is_refused_without_quoting_it(
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 300, "192.0.2.1", "::zz"])
 def test_an_address_that_is_not_ours_is_refused_by_name(host: str) -> None:
     with pytest.raises(StartupRefused, match="cannot listen on") as refusal:
-        listen(host, 0)
+        bind(host, 0)
 
     assert_one_line(refusal.value)
     assert host in str(refusal.value)
@@ -141,13 +144,13 @@ def test_an_address_that_is_not_ours_is_refused_by_name(host: str) -> None:
 
 def test_of_two_services_that_start_at_once_on_one_port_the_second_is_refused() -> None:
     api = api_with(BuggyRanker(""), ServedModels({}, default=None), Metrics())
-    with closing(listen("127.0.0.1", 0)) as first:
+    with closing(bind("127.0.0.1", 0)) as first:
         port = first.getsockname()[1]
-        with closing(listen("127.0.0.1", port)) as second:
+        with closing(bind("127.0.0.1", port)) as second:
             first.listen()
 
             with pytest.raises(StartupRefused, match="cannot listen") as refusal:
-                uvicorn_server(api, Settings()).run(sockets=[second])
+                Server.of(api, shutdown_grace_s=1).run(sockets=[second])
 
     assert_one_line(refusal.value)
 
