@@ -82,7 +82,7 @@ def train(
         float,
         typer.Option(min=1e-6, help="Of the first random embeddings.", rich_help_panel=MODEL),
     ] = 0.05,
-    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)] = 20,
     patience: Annotated[
         int,
         typer.Option(
@@ -98,7 +98,7 @@ def train(
         typer.Option(
             min=0, help="Of the next-behavior loss; 0 is without.", rich_help_panel=TRAINING
         ),
-    ] = 1.0,
+    ] = 0.2,
     embedding_decay: Annotated[
         float,
         typer.Option(
@@ -107,7 +107,7 @@ def train(
             "in an epoch. More against overfitting.",
             rich_help_panel=TRAINING,
         ),
-    ] = 2.0,
+    ] = 3.0,
     id_dropout: Annotated[
         float,
         typer.Option(
