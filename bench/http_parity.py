@@ -97,25 +97,26 @@ def load_behaviors(redis_url: str, interactions: Path) -> dict[str, float]:
 
 async def rank_over_http(url: str, rows: Sequence[Row]) -> "np.ndarray":
     """CTRs [C] in the order of the rows; one request a user."""
-    free = asyncio.Semaphore(CONCURRENCY)
+    ctr_C = np.empty(len(rows))
+    users = groupby(enumerate(rows), key=lambda item: item[1]["user_id"])
+    work = iter([(user_id, list(ads)) for user_id, ads in users])
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
 
-        async def rank(user_id: str, candidates: list[Row]) -> list[float]:
-            body = {
-                "user_id": user_id,
-                "candidates": [
-                    {"ad_id": str(i), "item_id": row["item_id"], "category_id": row["cate_id"]}
-                    for i, row in enumerate(candidates)
-                ],
-            }
-            async with free:
+        async def rank_until_done() -> None:
+            for user_id, ads in work:
+                body = {
+                    "user_id": user_id,
+                    "candidates": [
+                        {"ad_id": str(i), "item_id": row["item_id"], "category_id": row["cate_id"]}
+                        for i, row in ads
+                    ],
+                }
                 answer = (await client.post("/v1/rank", json=body)).raise_for_status().json()
-            ctr_of = {ranked["ad_id"]: ranked["ctr"] for ranked in answer["ranked"]}
-            return [ctr_of[str(i)] for i in range(len(candidates))]
+                for ranked in answer["ranked"]:
+                    ctr_C[int(ranked["ad_id"])] = ranked["ctr"]
 
-        users = groupby(rows, key=lambda row: row["user_id"])
-        answers = await asyncio.gather(*(rank(user, list(ads)) for user, ads in users))
-    return np.array([ctr for answer in answers for ctr in answer])
+        await asyncio.gather(*(rank_until_done() for _ in range(CONCURRENCY)))
+    return ctr_C
 
 
 def offline_scores(options: argparse.Namespace, rows: int) -> "np.ndarray":

@@ -1,5 +1,6 @@
 """The process that listens: a bound socket, and a uvicorn that can be stopped cleanly."""
 
+import gc
 import logging
 import signal
 import socket
@@ -34,6 +35,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         addresses = [_accept(listener, self.config.backlog) for listener in sockets or ()]
         await super().startup(sockets)
+        _never_collect_what_is_here()
         for host, port in addresses:
             log.info("listening", extra={"host": host, "port": port})
 
@@ -42,6 +44,13 @@ class Server(uvicorn.Server):
             self.should_exit = True  # uvicorn would raise the signal again and end the process
         else:
             super().handle_exit(sig, frame)
+
+
+def _never_collect_what_is_here() -> None:
+    """Modules and models live as long as the process; looking through them once more for garbage
+    stopped all requests for 130 ms (measured with torch imported)."""
+    gc.collect()
+    gc.freeze()
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -19,8 +19,9 @@ class AveragedModel:
     def update(self) -> None:
         """After each step of the optimizer."""
         self._steps += 1
-        # The first steps count less from the start than they would in a long average.
+        # A long average would remember its random start for long: it begins short.
         decay = min(self._decay, self._steps / (self._steps + 9))
-        torch._foreach_lerp_(
-            list(self.model.parameters()), list(self._trained.parameters()), 1 - decay
-        )
+        with torch.inference_mode():
+            torch._foreach_lerp_(
+                list(self.model.parameters()), list(self._trained.parameters()), 1 - decay
+            )

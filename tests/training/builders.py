@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.core.batch import RaggedBatch
 from app.models.dien.config import DienConfig
 from app.training.next_item import SAMPLE_COLUMNS
 from app.training.options import TrainerOptions
@@ -69,6 +70,22 @@ def planted_folder(folder: Path, *, users: int = 200, click_rate: float = 0.5) -
         rows = planted_rows(users, seed=seed, click_rate=click_rate)
         write_rows(folder / f"{split}.tsv", rows)
     return folder
+
+
+def ragged_batch(seed: int, *, users: int) -> RaggedBatch:
+    """Users with three behaviors and two candidates each, in tables of 9 rows."""
+    rng = np.random.default_rng(seed)
+    none, counts = np.empty((users, 0), np.int64), np.full(users, 3)
+    return RaggedBatch(
+        lengths_U=counts,
+        behaviors_NF=rng.integers(1, 9, (3 * users, 2)),
+        user_sparse_US=none,
+        user_dense_UD=none.astype(np.float32),
+        candidates_CF=rng.integers(1, 9, (2 * users, 2)),
+        candidate_sparse_CS=np.empty((2 * users, 0), np.int64),
+        candidate_dense_CD=np.empty((2 * users, 0), np.float32),
+        user_of_C=np.repeat(np.arange(users), 2),
+    )
 
 
 def _event(category: int, rng: np.random.Generator, second: int) -> tuple[str, str, int]:
