@@ -193,6 +193,16 @@ def test_prepared_samples_can_be_trained_on(tmp_path: Path) -> None:
     assert answer["metrics"]["test"]["rows"] == 60
 
 
+def test_samples_without_any_history_can_be_trained_on(tmp_path: Path) -> None:
+    rows = [sample(label, f"u{user}", f"i{label}") for user in range(50) for label in (0, 1)]
+    for split in ("train", "valid", "test"):
+        write_rows(tmp_path / f"{split}.tsv", rows)
+
+    answer = train_planted(tmp_path, tmp_path / "store")
+
+    assert answer["metrics"]["test"]["auc"] > 0.9
+
+
 def test_options_offer_what_the_model_has() -> None:
     parameters = {
         name: get_args(get_args(annotation)[0])
