@@ -43,7 +43,7 @@ class Encoder:
         users = [user for user, _ in requests]
         candidates = [ads for _, ads in requests]
         histories = [user.behaviors.newest(schema.max_behaviors) for user in users]
-        user_fields = [{**user.profile, **user.context, "user_id": user.user_id} for user in users]
+        user_fields = [self._fields_of(user) for user in users]
         batch = RaggedBatch(
             lengths_U=np.array([len(history) for history in histories], np.int64),
             behaviors_NF=self._behavior_rows(histories),
@@ -57,6 +57,15 @@ class Encoder:
             user_of_C=np.repeat(np.arange(len(users)), [len(ads) for ads in candidates]),
         )
         return EncodedRequests(batch, _unknown_items(batch), self._unknown_ids(batch))
+
+    def _fields_of(self, user: UserContext) -> Fields:
+        """Each field from its own source: a profile says nothing about the moment."""
+        sources = {"profile": user.profile, "context": user.context}
+        values: dict[str, FieldValue] = {"user_id": user.user_id}
+        for field in self.schema.side_fields:
+            if field.source != "candidate":
+                values[field.name] = sources[field.source].get(field.name)
+        return values
 
     def _behavior_rows(self, histories: Sequence[BehaviorSequence]) -> Rows:
         keys_NF = np.concatenate([history.keys_TF for history in histories])

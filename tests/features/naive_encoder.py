@@ -58,7 +58,11 @@ class NaiveEncoder:
             category = self._row_of_key(batch, "category_id", category_key)
             batch.behaviors.append([item, category])
             batch.unknown_items[-1] += item == OOV_ROW
-        values = {**user.profile, **user.context, "user_id": user.user_id}
+        of_source = {"profile": user.profile, "context": user.context, "candidate": {}}
+        values = {
+            field.name: of_source[field.source].get(field.name) for field in schema.side_fields
+        }
+        values["user_id"] = user.user_id
         batch.user_sparse.append(
             [self._row(batch, f.name, values.get(f.name)) for f in schema.user_sparse_fields]
         )

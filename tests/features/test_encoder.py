@@ -234,3 +234,15 @@ def test_the_user_id_of_the_request_wins_over_a_profile_field_of_that_name():
 
     known = VOCABULARIES["user_id"].rows_of(keys_of(["user-1"]))
     assert batch.user_sparse_US[:, 0].tolist() == known.tolist()
+
+
+def test_a_field_is_read_from_its_own_source_only():
+    ads = Candidates(["0"], [None], {"item_id": ["7"], "category_id": ["books"]})
+    right = UserContext("user-1", profile={"age": 50}, context={"hour": 7})
+    swapped = UserContext("user-1", profile={"age": 50, "hour": 3}, context={"hour": 7, "age": 20})
+
+    encoder = Encoder(FULL, VOCABULARIES)
+    expected, actual = (encoder.encode([(user, ads)]).batch for user in (right, swapped))
+
+    assert actual.user_dense_UD.tolist() == expected.user_dense_UD.tolist()
+    assert expected.user_dense_UD.any()
