@@ -16,11 +16,11 @@ from app.features.encoder import EncodedRequests, Encoder
 from app.inference.batch_policy import BatchPolicy, cost_in_pairs
 from app.inference.batcher import Batcher
 from app.inference.engine import Engine
-from app.models.factory import Model, build_model
 from app.monitoring.metrics import Metrics
 from app.registry.golden import verify
 from app.registry.manifest import Manifest
 from app.registry.model_store import Artifact
+from app.registry.trained_model import trained_model
 from app.registry.warmup import warm_up
 
 Job = tuple[UserContext, Candidates]
@@ -112,7 +112,7 @@ def load_servable(
     """Builds, self-tests against the golden requests and warms up. Raises ArtifactRefused."""
     manifest = artifact.manifest
     encoder = Encoder(manifest.features, artifact.vocabularies)
-    engine = Engine(_with_weights(artifact).to(device), device)
+    engine = Engine(trained_model(artifact).to(device), device)
     try:
         verify(artifact.golden, encoder, engine.score)
     except ArtifactRefused as refused:
@@ -122,27 +122,6 @@ def load_servable(
         manifest.name, manifest.version, manifest.architecture.name, str(device)
     ).set(1)
     return Servable(manifest, encoder, engine, policy, metrics, threads=threads)
-
-
-def _with_weights(artifact: Artifact) -> Model:
-    manifest = artifact.manifest
-    for field in manifest.features.sparse_fields:
-        known = artifact.vocabularies[field.name].rows
-        if known != field.rows:
-            raise ArtifactRefused(
-                f"{manifest.name}@{manifest.version}: the vocabulary of {field.name} has "
-                f"{known} rows, the features say {field.rows}"
-            )
-    try:
-        model = build_model(manifest.architecture, manifest.features)
-        model.load_state_dict(dict(artifact.weights))
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {reason}") from error
-    for name, weight in model.state_dict().items():
-        if not weight.isfinite().all():  # golden requests do not reach every row of a table
-            raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {name} is not finite")
-    return model.eval().requires_grad_(requires_grad=False)
 
 
 def _per_job(

@@ -6,8 +6,8 @@ import torch
 from app.core.batch import Floats
 from app.features.encoder import Encoder
 from app.inference.engine import Engine
-from app.models.factory import build_model
 from app.registry.model_store import Artifact
+from app.registry.trained_model import trained_model
 from app.training.requests import SampleRequests
 from app.training.samples import Samples
 from app.training.side_fields import fields_of
@@ -32,6 +32,4 @@ def score_samples(artifact: Artifact, samples: Samples) -> Floats:
 
 def engine_of(artifact: Artifact) -> Engine:
     """The reference model of a version on the CPU."""
-    model = build_model(artifact.manifest.architecture, artifact.manifest.features)
-    model.load_state_dict(dict(artifact.weights))
-    return Engine(model.eval(), torch.device("cpu"))
+    return Engine(trained_model(artifact), torch.device("cpu"))
