@@ -93,7 +93,7 @@ def open_store(settings: Settings, redis_url: str, *, timeout_s: float) -> Redis
 
 
 async def _drain(models: ServedModels, within_s: int) -> None:
-    """What was accepted is answered, but a stuck engine does not keep the process."""
+    """What was accepted is answered; what takes longer than the grace time is not waited for."""
     try:
         async with asyncio.timeout(within_s):
             await models.drain()

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 import httpx
@@ -79,8 +79,8 @@ def read_rows(path: Path, users: int | None) -> list[Row]:
         rows = [dict(zip(header, line.rstrip("\n").split("\t"), strict=True)) for line in file]
     if users is None:
         return rows
-    first_users = set(list(dict.fromkeys(row["user_id"] for row in rows))[:users])
-    return [row for row in rows if row["user_id"] in first_users]
+    of_users = (list(ads) for _, ads in groupby(rows, key=lambda row: row["user_id"]))
+    return [row for ads in islice(of_users, users) for row in ads]
 
 
 def load_behaviors(redis_url: str, interactions: Path) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """What an ad server does: rank a few ads for a user within a budget, and serve without us if late.
 
-Start `make demo` in another terminal, then: python examples/rank_ads.py user-0001
+Start `make demo` in another terminal, then: python examples/rank_ads.py user-0200
 """
 
 import sys
@@ -10,15 +10,15 @@ import httpx
 BUDGET_MS = 50
 
 candidates = [
-    {"ad_id": "ad-1", "item_id": "item-1", "category_id": "espresso", "bid": 0.40},
-    {"ad_id": "ad-2", "item_id": "item-2", "category_id": "running shoes", "bid": 0.25},
+    {"ad_id": "ad-1", "item_id": "espresso-062", "category_id": "espresso", "bid": 0.40},
+    {"ad_id": "ad-2", "item_id": "yoga-mats-041", "category_id": "yoga mats", "bid": 0.25},
 ]
 
 with httpx.Client(base_url="http://127.0.0.1:8000", timeout=1.0) as client:
     response = client.post(
         "/v1/rank",
         json={
-            "user_id": sys.argv[1] if len(sys.argv) > 1 else "user-0001",
+            "user_id": sys.argv[1] if len(sys.argv) > 1 else "user-0200",
             "candidates": candidates,
             "rank_by": "ecpm",
             "explain": 1,

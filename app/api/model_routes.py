@@ -32,7 +32,7 @@ def _describe(servable: Servable) -> dict[str, Any]:
         "name": manifest.name,
         "version": manifest.version,
         "state": "ACTIVE",
-        "runtime": "reference",
+        "runtime": servable.runtime,
         "device": str(servable.device),
         "created_at": manifest.created_at,
         "architecture": manifest.architecture.model_dump(),

@@ -8,12 +8,37 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import StartupRefused
 
 KEEP_ALIVE_S = 75  # longer than a load balancer's 60, so that it is never us who hangs up first
+MAX_HEAD_BYTES = 2**19  # more than one read brings, which may hold other requests too
+HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
 
 log = logging.getLogger(__name__)
+
+
+class BoundedHeadProtocol(HttpToolsProtocol):
+    """Hangs up on a request whose head never ends: uvicorn would keep all of it in memory."""
+
+    _head_bytes: int | None = None  # None outside of a head
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.transport.write(HEAD_TOO_LARGE)
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = None
+        super().on_headers_complete()
 
 
 class Server(uvicorn.Server):
@@ -24,6 +49,7 @@ class Server(uvicorn.Server):
         return cls(
             uvicorn.Config(
                 service,
+                http=BoundedHeadProtocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -41,6 +67,7 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if sig == signal.SIGTERM:
+            log.info("stopping")
             self.should_exit = True  # uvicorn would raise the signal again and end the process
         else:
             super().handle_exit(sig, frame)

@@ -24,7 +24,7 @@ from app.errors import FieldError, InvalidRequest
 MAX_CANDIDATES = 1000
 MAX_INLINE_BEHAVIORS = 1000
 MAX_FIELDS = 64
-MAX_EXPLANATIONS = 50_000  # ads x behaviors: they are named and rendered on the event loop
+MAX_EXPLANATIONS = 10_000  # ads x behaviors: they are named and rendered on the event loop
 MAX_TEXT_CHARS = 256
 MAX_REPORTED_ERRORS = 20
 MAX_FIELD_NAME_CHARS = 200  # a name may be the client's own, and as long as the body

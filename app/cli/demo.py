@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-SHIPPED_MODEL = "demo"
 USERS_SHOWN = 3
 
 
@@ -28,11 +27,12 @@ def demo(
     from app.features.embedded_redis import embedded_redis
     from app.main import build_service
     from app.monitoring.logs import configure_logging
+    from app.registry.served_models import SHIPPED_DEMO
     from app.settings import read_settings
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = read_settings(
-        host="127.0.0.1", port=port, default_model=SHIPPED_MODEL, log_level="WARNING"
+        host="127.0.0.1", port=port, default_model=SHIPPED_DEMO, log_level="WARNING"
     )
     configure_logging(settings.log_level)
     with bind(settings.host, settings.port) as listener, embedded_redis() as redis_url:

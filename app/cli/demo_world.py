@@ -9,14 +9,13 @@ import httpx
 import numpy as np
 
 from app.cli.progress import progress_bar
-from app.features.bulk_load import InteractionColumns, load_behaviors
+from app.features.bulk_load import LOADING_TIMEOUT_S, InteractionColumns, load_behaviors
 from app.features.redis_store import RedisStore, connect
 from app.simulation.demo_ads import DemoAd, demo_ads, demo_users
 from app.simulation.interactions import click_log
 from app.simulation.simulate import simulate
 from app.simulation.world import AdWorld, WorldConfig
 
-LOADING_TIMEOUT_S = 10.0
 ATTENDED_SHOWN = 2
 
 

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-LOADING_TIMEOUT_S = 10.0  # nobody waits for an ad meanwhile
-
 
 def load_behaviors(
     file: Annotated[Path, typer.Argument(help="TSV, CSV (.gz too) or Parquet, rows in any order.")],
@@ -37,6 +35,7 @@ def load_behaviors(
     from app.cli.train_extra import needs_train_extra
     from app.errors import StartupRefused
     from app.features import bulk_load
+    from app.features.bulk_load import LOADING_TIMEOUT_S
     from app.features.redis_store import REDIS_ERRORS
     from app.main import open_store
     from app.settings import read_settings
@@ -58,10 +57,11 @@ def load_behaviors(
     )
     redis_url = settings.redis_url.get_secret_value()
 
-    async def load() -> int:
+    async def load() -> bulk_load.Loaded:
         store = open_store(settings, redis_url, timeout_s=LOADING_TIMEOUT_S)
         try:
-            with progress_bar("Loading behaviors", len(log.items)) as advance:
+            held_out = int(np.minimum(np.diff(log.ends_U, prepend=0), hold_out).sum())
+            with progress_bar("Loading behaviors", len(log.items) - held_out) as advance:
                 return await bulk_load.load_behaviors(
                     store, interactions, hold_out=hold_out, progress=advance
                 )
@@ -70,15 +70,15 @@ def load_behaviors(
 
     started_s = time.perf_counter()
     try:
-        users = asyncio.run(load())
+        loaded = asyncio.run(load())
     except REDIS_ERRORS as error:
-        raise StartupRefused(f"CTR_REDIS_URL: {error}") from None
+        raise StartupRefused(f"the Redis of CTR_REDIS_URL: {error}") from None
     seconds = time.perf_counter() - started_s
-    events = len(log.items)
+    rate = loaded.events / seconds
     if as_json:
-        result = {"users": users, "events": events, "events_per_s": events / seconds}
+        result = {"users": loaded.users, "events": loaded.events, "events_per_s": rate}
         typer.echo(orjson.dumps(result))
     else:
         typer.echo(
-            f"{events:,} events of {users:,} users in {seconds:.2f} s: {events / seconds:,.0f}/s"
+            f"{loaded.events:,} events of {loaded.users:,} users in {seconds:.2f} s: {rate:,.0f}/s"
         )

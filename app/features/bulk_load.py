@@ -12,6 +12,7 @@ from app.core.request import BehaviorSequence
 from app.features.redis_store import RedisStore
 
 USERS_PER_ROUND_TRIP = 1_000
+LOADING_TIMEOUT_S = 10.0  # nobody waits for an ad meanwhile
 
 Progress = Callable[[int], None]  # events loaded since the last call
 
@@ -26,27 +27,35 @@ class InteractionColumns:
     timestamps: NDArray[np.uint32]
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was written."""
+
+    users: int
+    events: int
+
+
 async def load_behaviors(
     store: RedisStore,
     interactions: InteractionColumns,
     *,
     hold_out: int = 0,
     progress: Progress = lambda _: None,
-) -> int:
-    """Replaces the history of every user that occurs; how many users that were.
+) -> Loaded:
+    """Replaces the history of every user that occurs.
 
     hold_out: leaves out each user's last events, to rank them as targets later.
     """
-    users = 0
+    users = events = 0
     chunk: dict[str, BehaviorSequence] = {}
     for user_id, sequence in histories(interactions):
-        users += 1
         chunk[user_id] = _without_last(sequence, hold_out)
+        users, events = users + 1, events + len(chunk[user_id])
         if len(chunk) == USERS_PER_ROUND_TRIP:
             await _write(store, chunk, progress)
             chunk = {}
     await _write(store, chunk, progress)
-    return users
+    return Loaded(users, events)
 
 
 def histories(interactions: InteractionColumns) -> Iterator[tuple[str, BehaviorSequence]]:

@@ -2,9 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
+
+
+@dataclass(slots=True)
+class _Asked(Generic[Value]):
+    key: str
+    future: "asyncio.Future[Value]"
+    callers: int = 0
 
 
 class CoalescedReader(Generic[Value]):
@@ -20,35 +29,47 @@ class CoalescedReader(Generic[Value]):
     ) -> None:
         self._read_many = read_many
         self._max_keys = max_keys
-        self._waiting: dict[str, asyncio.Future[Value]] = {}
+        self._waiting: dict[str, _Asked[Value]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def read(self, key: str) -> Value:
-        return await asyncio.shield(self._ask(key))
+        (value,) = await self.read_all([key])
+        return value
 
     async def read_all(self, keys: Iterable[str]) -> list[Value]:
         """One value per key, without a task for each."""
-        futures = [self._ask(key) for key in keys]
-        return [await asyncio.shield(future) for future in futures]
+        asked = [self._ask(key) for key in keys]
+        try:
+            return [await asyncio.shield(one.future) for one in asked]
+        finally:
+            for one in asked:
+                self._leave(one)
 
     async def close(self) -> None:
         """Waits for the round trip under way, which has its own bound."""
         if self._reading is not None:
             await asyncio.wait([self._reading])
 
-    def _ask(self, key: str) -> "asyncio.Future[Value]":
-        future = self._waiting.get(key)
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting[key] = future
+    def _ask(self, key: str) -> "_Asked[Value]":
+        asked = self._waiting.get(key)
+        if asked is None:
+            asked = _Asked(key, asyncio.get_running_loop().create_future())
+            self._waiting[key] = asked
+        asked.callers += 1
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read_waiting())
-        return future
+        return asked
+
+    def _leave(self, asked: "_Asked[Value]") -> None:
+        """A key that nobody waits for any more is not read: a hung Redis leaves no backlog."""
+        asked.callers -= 1
+        if asked.callers == 0 and self._waiting.get(asked.key) is asked:
+            del self._waiting[asked.key]
 
     async def _read_waiting(self) -> None:
         while self._waiting:
-            keys = list(self._waiting)[: self._max_keys]
-            futures = [self._waiting.pop(key) for key in keys]
+            keys = list(islice(self._waiting, self._max_keys))
+            futures = [self._waiting.pop(key).future for key in keys]
             try:
                 values = await self._read_many(keys)
             except Exception as error:  # noqa: BLE001 - handed to everyone who waits for it

@@ -17,6 +17,7 @@ Answer = TypeVar("Answer")
 
 MAX_KEYS_PER_ROUND_TRIP = 512
 LATE = "timeout"
+SHARE_OF_BUDGET = 0.5  # the rest is for the queue and the model
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class FeatureReader:
         self, request: RankRequest, schema: FeatureSchema, deadline: Deadline
     ) -> RequestFeatures:
         """Never raises for a missing, late or unreadable value."""
-        timeout_s = max(0.0, min(self._timeout_s, deadline.remaining_s()))
+        timeout_s = max(0.0, min(self._timeout_s, deadline.remaining_s() * SHARE_OF_BUDGET))
         history, profile, candidates = await asyncio.gather(
             self._read_history(request, timeout_s),
             self._read_profile(request, schema, timeout_s),
@@ -76,7 +77,8 @@ class FeatureReader:
         self, candidates: Candidates, schema: FeatureSchema, timeout_s: float
     ) -> Candidates:
         """Fields that a request leaves out come from the ad catalog, where the ad is in it."""
-        columns = [candidates.fields[name] for name in BEHAVIOR_FIELDS]
+        nothing = [None] * len(candidates)
+        columns = [candidates.fields.get(name) or nothing for name in _catalog_fields(schema)]
         missing = [
             ad_id
             for ad_id, *values in zip(candidates.ad_ids, *columns, strict=True)
@@ -112,13 +114,17 @@ async def _in_time(answer: Awaitable[Answer], timeout_s: float) -> Answer | None
         return None
 
 
+def _catalog_fields(schema: FeatureSchema) -> tuple[str, ...]:
+    side = (field.name for field in schema.side_fields if field.source == "candidate")
+    return (*BEHAVIOR_FIELDS, *side)
+
+
 def _with_catalog(
     candidates: Candidates, schema: FeatureSchema, catalog: Mapping[str, Mapping[str, FieldValue]]
 ) -> Candidates:
     """The request's own values win over the catalog's."""
-    side_fields = [field.name for field in schema.side_fields if field.source == "candidate"]
     columns = dict(candidates.fields)
-    for name in (*BEHAVIOR_FIELDS, *side_fields):
+    for name in _catalog_fields(schema):
         given = candidates.fields.get(name) or [None] * len(candidates)
         columns[name] = [
             catalog.get(ad_id, {}).get(name) if value is None else value

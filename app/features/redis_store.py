@@ -103,12 +103,17 @@ class RedisStore:
         return stored
 
     async def replace(self, histories: Mapping[str, BehaviorSequence]) -> None:
-        """Writes whole histories, the newest behaviors of each, in one pipeline."""
+        """Writes whole histories, the newest behaviors of each, in one pipeline.
+
+        Raises RedisError as Redis said it: redis-py would add the command, and with it user ids.
+        """
         async with self._client.pipeline(transaction=False) as pipeline:
             for user_id, sequence in histories.items():
                 newest = sequence.newest(self._max_stored_behaviors)
                 pipeline.set(redis_key(user_id), pack(user_id, newest))
-            await pipeline.execute()
+            for answer in await pipeline.execute(raise_on_error=False):
+                if isinstance(answer, RedisError):
+                    raise answer
 
     async def connection_problem(self) -> str | None:
         """Connects; None if Redis answers, else why it does not."""

@@ -1,6 +1,6 @@
 """A model on its device: one ragged batch in, logits and attention out."""
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -11,6 +11,8 @@ from app.models.ctr_model import CandidateFeatures, CtrModel, SideFeatures
 
 class Engine:
     """Runs both verbs without gradients; torch releases the GIL in every operation."""
+
+    runtime: Final = "reference"  # torch, eager: what training differentiates
 
     def __init__(self, model: CtrModel[Any], device: torch.device) -> None:
         self.device = device

@@ -4,7 +4,7 @@ import logging
 import logging.config
 from typing import Any
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+FORMAT = "%(levelname)s %(name)s %(message)s"
 
 
 def log_config(level: str) -> dict[str, Any]:
@@ -16,12 +16,13 @@ def log_config(level: str) -> dict[str, Any]:
             "json": {
                 "()": "pythonjsonlogger.orjson.OrjsonFormatter",
                 "fmt": FORMAT,
-                "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+                "timestamp": "time",  # UTC, with its zone
+                "rename_fields": {"levelname": "level", "name": "logger"},
             }
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": level, "handlers": ["stderr"]},
-        "loggers": {"uvicorn.access": {"level": "WARNING", "propagate": False}},
+        "loggers": {"uvicorn.error": {"level": "WARNING"}},  # the service says where it listens
     }
 
 

@@ -61,6 +61,7 @@ class Servable:
         self.manifest = manifest
         self.encoder = encoder
         self.device = engine.device
+        self.runtime = engine.runtime
         self._engine = engine
         self._unknown_ids = metrics.unknown_ids
         self._batcher = Batcher(

@@ -50,6 +50,26 @@ def test_a_body_may_arrive_in_any_correct_way(strict: RunningService, sent: byte
     assert len(json.loads(answer.content)["ranked"]) == 5
 
 
+def test_a_head_that_never_ends_is_hung_up_on(strict: RunningService) -> None:
+    line = b"X-Filler: " + b"x" * 1000 + b"\r\n"
+    received = exchange(strict, b"POST /v1/rank HTTP/1.1\r\nHost: us\r\n" + line * 2000)
+
+    assert received.startswith(b"HTTP/1.1 431 ")
+    assert strict.client.get("/health/live").status_code == 200
+
+
+def test_a_head_of_ordinary_size_is_read_on_one_connection_as_often_as_it_comes(
+    strict: RunningService,
+) -> None:
+    filler = "X-Filler: " + "x" * 8000
+    last = post(VALID, length(len(VALID)), filler)
+    request = last.replace(b"Connection: close\r\n", b"")
+
+    received = exchange(strict, request * 19 + last)
+
+    assert received.count(b"HTTP/1.1 200 OK") == 20
+
+
 def test_a_length_shorter_than_the_body_cuts_it(strict: RunningService) -> None:
     answer = parse(exchange(strict, post(VALID, length(len(VALID) - 1))))
 

@@ -148,18 +148,18 @@ def test_the_same_request_has_the_same_scores_every_time(service: RunningService
 def test_a_full_request_is_answered_in_full(service: RunningService) -> None:
     behaviors = wire_behaviors([(f"item-{n}", "category-1", n) for n in range(1000)])
 
-    answer = service.ranking(body(behaviors=behaviors, candidates=ads(1000), explain=50))
+    answer = service.ranking(body(behaviors=behaviors, candidates=ads(1000), explain=10))
 
     assert len(answer["ranked"]) == 1000
 
 
 def test_more_explanations_than_the_loop_can_render_are_refused(service: RunningService) -> None:
-    answer = service.rank(body(candidates=ads(1000), explain=51))
-    fewer = service.ranking(body(candidates=ads(1000), explain=51, top_k=980))
+    answer = service.rank(body(candidates=ads(1000), explain=11))
+    fewer = service.ranking(body(candidates=ads(1000), explain=11, top_k=909))
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["explain"]
-    assert len(fewer["ranked"]) == 980
+    assert len(fewer["ranked"]) == 909
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,12 @@ def test_loading_twice_changes_nothing_and_targets_can_be_held_out(
     log: Path, redis_url: str
 ) -> None:
     for _ in range(2):
-        ctr_serve(
-            *("load-behaviors", str(log), *COLUMNS, "--hold-out", "1"), CTR_REDIS_URL=redis_url
+        finished = ctr_serve(
+            *("load-behaviors", str(log), *COLUMNS, "--hold-out", "1", "--json"),
+            CTR_REDIS_URL=redis_url,
         )
 
+    assert json.loads(finished.stdout)["events"] == 2
     assert item_keys(redis_url, "ada") == [key_of("a"), key_of("b")]
     assert item_keys(redis_url, "bob") == []
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.core.keys import key_of
 from app.features.behavior_codec import pack, redis_key
-from app.features.bulk_load import InteractionColumns, histories, load_behaviors
+from app.features.bulk_load import InteractionColumns, Loaded, histories, load_behaviors
 from tests.features.histories import as_rows, history
 from tests.features.redis_stores import open_store, raw_client
 
@@ -51,17 +51,17 @@ EVENTS: list[Event] = [
 ]
 
 
-async def load(redis_url: str, rows: list[Event], *, cap: int = 50, **options: object) -> int:
+async def load(redis_url: str, rows: list[Event], *, cap: int = 50, **options: object) -> Loaded:
     async with open_store(redis_url, max_stored_behaviors=cap) as store:
         return await load_behaviors(store, columns(rows), **options)
 
 
 @pytest.mark.anyio
 async def test_redis_holds_what_the_codec_packs(redis_url):
-    users = await load(redis_url, EVENTS)
+    loaded = await load(redis_url, EVENTS)
 
     with raw_client(redis_url) as redis:
-        assert users == 2
+        assert loaded == Loaded(users=2, events=5)
         assert redis.get(redis_key("user-1")) == pack("user-1", history("a", "b", "c", "d"))
         assert redis.get(redis_key("user-2")) == pack("user-2", history("z"))
         assert redis.dbsize() == 2
@@ -92,11 +92,11 @@ async def test_the_newest_behaviors_are_stored_up_to_the_cap(redis_url):
 
 @pytest.mark.anyio
 async def test_the_last_events_of_each_user_are_held_out_before_the_cap(redis_url):
-    users = await load(redis_url, EVENTS, cap=2, hold_out=1)
+    loaded = await load(redis_url, EVENTS, cap=2, hold_out=1)
 
     with raw_client(redis_url) as redis:
         kept = history("b", "c", first_second=2)
-        assert users == 2
+        assert loaded == Loaded(users=2, events=3)
         assert redis.get(redis_key("user-1")) == pack("user-1", kept)
         assert redis.get(redis_key("user-2")) == pack("user-2", history())
 
@@ -114,9 +114,9 @@ async def test_progress_adds_up_to_the_events_over_many_round_trips(redis_url):
     progress: list[int] = []
     many = [(f"user-{number % 1500}", "a", "category of a", number) for number in range(4000)]
 
-    users = await load(redis_url, many, progress=progress.append)
+    loaded = await load(redis_url, many, progress=progress.append)
 
-    assert users == 1500
+    assert loaded == Loaded(users=1500, events=4000)
     assert len(progress) == 2
     assert sum(progress) == len(many)
 
@@ -125,6 +125,6 @@ async def test_progress_adds_up_to_the_events_over_many_round_trips(redis_url):
 async def test_no_interactions_load_nobody(redis_url):
     progress: list[int] = []
 
-    users = await load(redis_url, [], progress=progress.append)
+    loaded = await load(redis_url, [], progress=progress.append)
 
-    assert (users, progress) == (0, [])
+    assert (loaded, progress) == (Loaded(users=0, events=0), [])

@@ -48,7 +48,7 @@ def candidates(**fields: list[FieldValue]) -> Candidates:
     return Candidates(ad_ids, [None] * count, {**missing, **fields})
 
 
-COMPLETE = candidates(item_id=["item-1"], category_id=["books"])
+COMPLETE = candidates(item_id=["item-1"], category_id=["books"], price=[4.5])
 
 
 @asynccontextmanager
@@ -150,7 +150,7 @@ async def test_the_catalog_fills_what_a_candidate_leaves_out(redis_url):
     assert features.candidates.fields == {
         "item_id": ["stored", "own", "stored", "own"],
         "category_id": ["toys", "toys", "own", "own"],
-        "price": ["4.5", 1.0, "4.5", None],
+        "price": ["4.5", 1.0, "4.5", "4.5"],
     }
 
 

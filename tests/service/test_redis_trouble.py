@@ -85,6 +85,19 @@ def test_a_redis_that_hangs_is_not_waited_for(model_store: Path, redis: Stoppabl
         assert inline["degraded"] is None
 
 
+def test_a_redis_that_hangs_leaves_time_to_score_within_the_budget(
+    model_store: Path, redis: StoppableRedis
+) -> None:
+    with serving(patient(model_store=model_store), redis.url) as service:
+        remember(redis)
+
+        redis.freeze()
+        answer = service.ranking(body(deadline_ms=2_000))
+        redis.thaw()
+
+        assert_degraded(answer)
+
+
 def test_the_right_histories_come_back_after_a_hang(
     model_store: Path, redis: StoppableRedis
 ) -> None:

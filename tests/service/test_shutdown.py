@@ -25,7 +25,7 @@ def test_sigterm_lets_a_request_in_flight_finish(model_store: Path, tmp_path: Pa
         assert connection.recv(2**16).startswith(b"HTTP/1.1 100")  # it is being served
 
         running.process.send_signal(signal.SIGTERM)
-        running.read_log_until("Shutting down")
+        running.read_log_until("stopping")
         connection.sendall(VALID)
         answer = parse(read_to_end(connection))
 

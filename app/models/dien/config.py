@@ -33,7 +33,7 @@ class DienConfig(BaseModel):
     embedding_init_std: float = Field(default=0.05, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
-    def _attend_only_to_what_attention_uses(self) -> Self:
+    def _agru_needs_softmax(self) -> Self:
         if not self.attention_softmax and self.evolution == "agru":
             raise ValueError("agru needs attention_softmax: its attention is a gate in 0..1")
         return self
