@@ -94,6 +94,7 @@ def _log(
         behaviors=ranking.behaviors,
         unknown_items=ranking.unknown_items,
         degraded=ranking.degraded,
+        feature_problems=ranking.feature_problems,
         batch_jobs=scored.batch_jobs,
     )
 

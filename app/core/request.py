@@ -11,6 +11,7 @@ from app.core.keys import Keys
 
 FieldValue = str | int | float | None
 RankBy = Literal["ctr", "ecpm"]
+FeatureKind = Literal["behaviors", "profile", "ad"]
 Degradation = Literal["stale_history", "truncated_history", "no_history", "prior"]
 
 # A stored behavior has these fields, in this order; candidates carry them too.
@@ -108,4 +109,5 @@ class Ranking:
     behaviors: int
     unknown_items: int
     degraded: Degradation | None
+    feature_problems: Mapping[FeatureKind, str]  # what could not be had, and why
     ranked: Sequence[RankedCandidate]

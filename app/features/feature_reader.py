@@ -1,12 +1,12 @@
 """What is known of a user and of the ads, in the time that is left; what is missing is said."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from app.core.deadline import Deadline
-from app.core.request import BEHAVIOR_FIELDS, Candidates, FieldValue, RankRequest, UserContext
+from app.core.request import BEHAVIOR_FIELDS, Candidates, FeatureKind, RankRequest, UserContext
 from app.core.schema import FeatureSchema
 from app.features.coalescing import CoalescedReader
 from app.features.redis_store import FieldsRead, HistoryRead, RedisStore
@@ -26,7 +26,9 @@ class RequestFeatures:
 
     user: UserContext
     candidates: Candidates
-    history_problem: str | None = None  # why an existing history could not be had
+    problems: Mapping[FeatureKind, str] = field(
+        default_factory=dict
+    )  # what could not be had, and why
 
 
 class FeatureReader:
@@ -44,13 +46,17 @@ class FeatureReader:
     ) -> RequestFeatures:
         """Never raises for a missing, late or unreadable value."""
         timeout_s = max(0.0, min(self._timeout_s, deadline.remaining_s() * SHARE_OF_BUDGET))
-        history, profile, candidates = await asyncio.gather(
+        history, profile, ads = await asyncio.gather(
             self._read_history(request, timeout_s),
             self._read_profile(request, schema, timeout_s),
-            self._complete_candidates(request.candidates, schema, timeout_s),
+            self._read_ads(request.candidates, schema, timeout_s),
         )
-        user = UserContext(request.user_id, history.behaviors, profile, request.context)
-        return RequestFeatures(user, candidates, history.problem)
+        stated = profile.fields if request.profile is None else request.profile
+        return RequestFeatures(
+            UserContext(request.user_id, history.behaviors, stated, request.context),
+            _with_catalog(request.candidates, schema, ads),
+            _problems(history, profile, ads.values()),
+        )
 
     async def close(self) -> None:
         await asyncio.gather(
@@ -65,18 +71,17 @@ class FeatureReader:
 
     async def _read_profile(
         self, request: RankRequest, schema: FeatureSchema, timeout_s: float
-    ) -> Mapping[str, FieldValue]:
-        if request.profile is not None:
-            return request.profile
-        if all(field.source != "profile" for field in schema.side_fields):
-            return {}
+    ) -> FieldsRead:
+        has_profile = any(field.source == "profile" for field in schema.side_fields)
+        if request.profile is not None or not has_profile:
+            return FieldsRead()
         profile = await _in_time(self._profiles.read(request.user_id), timeout_s)
-        return {} if profile is None else profile.fields
+        return FieldsRead(problem=LATE) if profile is None else profile
 
-    async def _complete_candidates(
+    async def _read_ads(
         self, candidates: Candidates, schema: FeatureSchema, timeout_s: float
-    ) -> Candidates:
-        """Fields that a request leaves out come from the ad catalog, where the ad is in it."""
+    ) -> Mapping[str, FieldsRead]:
+        """What the catalog has on every ad that the request does not describe in full."""
         nothing = [None] * len(candidates)
         columns = [candidates.fields.get(name) or nothing for name in _catalog_fields(schema)]
         missing = [
@@ -85,12 +90,11 @@ class FeatureReader:
             if None in values
         ]
         if not missing:
-            return candidates
+            return {}
         reads = await _in_time(self._ads.read_all(missing), timeout_s)
         if reads is None:
-            return candidates
-        catalog = {ad_id: read.fields for ad_id, read in zip(missing, reads, strict=True)}
-        return _with_catalog(candidates, schema, catalog)
+            return dict.fromkeys(missing, FieldsRead(problem=LATE))
+        return dict(zip(missing, reads, strict=True))
 
     def _coalesced(
         self, kind: str, read_many: Callable[[Sequence[str]], Awaitable[list[Read]]]
@@ -119,10 +123,25 @@ def _catalog_fields(schema: FeatureSchema) -> tuple[str, ...]:
     return (*BEHAVIOR_FIELDS, *side)
 
 
+def _problems(
+    history: HistoryRead, profile: FieldsRead, ads: Iterable[FieldsRead]
+) -> dict[FeatureKind, str]:
+    of_ads = (ad.problem for ad in ads if ad.problem is not None)
+    problems: dict[FeatureKind, str | None] = {
+        "behaviors": history.problem,
+        "profile": profile.problem,
+        "ad": next(of_ads, None),
+    }
+    return {kind: problem for kind, problem in problems.items() if problem is not None}
+
+
 def _with_catalog(
-    candidates: Candidates, schema: FeatureSchema, catalog: Mapping[str, Mapping[str, FieldValue]]
+    candidates: Candidates, schema: FeatureSchema, ads: Mapping[str, FieldsRead]
 ) -> Candidates:
     """The request's own values win over the catalog's."""
+    catalog = {ad_id: ad.fields for ad_id, ad in ads.items() if ad.fields}
+    if not catalog:
+        return candidates
     columns = dict(candidates.fields)
     for name in _catalog_fields(schema):
         given = candidates.fields.get(name) or [None] * len(candidates)

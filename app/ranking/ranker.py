@@ -34,8 +34,8 @@ class Ranker:
     def _count(self, request: RankRequest, features: RequestFeatures, ranking: Ranking) -> None:
         self._metrics.candidates.observe(len(request.candidates))
         self._metrics.behaviors.observe(ranking.behaviors)
-        if ranking.degraded is not None and features.history_problem is not None:
-            self._metrics.degraded.labels(ranking.degraded, features.history_problem).inc()
+        if ranking.degraded is not None:
+            self._metrics.degraded.labels(ranking.degraded, features.problems["behaviors"]).inc()
         elif ranking.behaviors == 0:
             self._metrics.cold_users.inc()
 
@@ -67,9 +67,10 @@ def _assemble(
         behaviors=scores.attention_CT.shape[1],
         unknown_items=scores.unknown_items,
         degraded=_rung(features),
+        feature_problems=features.problems,
         ranked=ranked,
     )
 
 
 def _rung(features: RequestFeatures) -> Degradation | None:
-    return "no_history" if features.history_problem is not None else None
+    return "no_history" if "behaviors" in features.problems else None

@@ -172,3 +172,21 @@ async def test_closing_waits_for_the_round_trip_under_way():
 
     assert still_open
     assert await asked == "A"
+
+
+async def test_a_key_that_nobody_waits_for_any_more_is_not_read():
+    reads = HeldReads()
+    reader = CoalescedReader(reads, max_keys=100)
+    first = ask(reader, "a")
+    await reads.begins()
+    abandoned = ask(reader, "b", "c")
+    kept = ask(reader, "c", "d")
+    await checkpoint()
+
+    for task in abandoned:
+        task.cancel()
+    await asyncio.gather(*abandoned, return_exceptions=True)
+    reads.let_go(2)
+
+    assert await answers(*first, *kept) == ["A", "C", "D"]
+    assert reads.round_trips == [["a"], ["c", "d"]]

@@ -85,7 +85,7 @@ async def test_history_and_profile_come_from_redis(redis_url):
     assert features.user.profile == {"age": "31"}
     assert features.user.context == {"device": "phone"}
     assert features.candidates is COMPLETE
-    assert features.history_problem is None
+    assert features.problems == {}
 
 
 @pytest.mark.parametrize("inline", [history("inline"), history()], ids=["some", "none"])
@@ -129,7 +129,7 @@ async def test_a_user_without_history_is_no_problem(redis_url):
 
     assert len(features.user.behaviors) == 0
     assert features.user.profile == {}
-    assert features.history_problem is None
+    assert features.problems == {}
 
 
 async def test_the_catalog_fills_what_a_candidate_leaves_out(redis_url):
@@ -204,7 +204,7 @@ async def test_an_unreadable_history_is_reported_and_the_profile_is_still_read(r
     async with open_reader(redis_url) as reader:
         features = await reader.read(RankRequest("user-1", COMPLETE), FULL, soon())
 
-    assert features.history_problem == "corrupt"
+    assert features.problems["behaviors"] == "corrupt"
     assert len(features.user.behaviors) == 0
     assert features.user.profile == {"age": "31"}
 
@@ -215,7 +215,7 @@ async def test_without_redis_a_request_goes_on_with_what_it_brought():
     async with open_reader(url_where_nothing_listens()) as reader:
         features = await reader.read(request, FULL, soon())
 
-    assert features.history_problem == "unreachable"
+    assert features.problems == dict.fromkeys(("behaviors", "profile", "ad"), "unreachable")
     assert (len(features.user.behaviors), features.user.profile) == (0, {})
     assert features.candidates.fields["item_id"] == ["own", None]
 
@@ -238,7 +238,7 @@ async def test_a_silent_redis_is_given_up_after_the_shorter_of_timeout_and_deadl
         features = await reader.read(request, FULL, Deadline.after(deadline_s))
         await reader.close()
 
-    assert features.history_problem == "timeout"
+    assert features.problems == dict.fromkeys(("behaviors", "profile", "ad"), "timeout")
     assert (len(features.user.behaviors), features.user.profile) == (0, {})
     assert features.candidates is request.candidates
 
@@ -275,7 +275,7 @@ async def test_no_reply_goes_to_the_wrong_user_however_many_give_up(redis_url):
         async def read(user_id: str) -> None:
             features = await reader.read(RankRequest(user_id, COMPLETE), FULL, soon())
             tasks[random.integers(len(tasks))].cancel()
-            assert features.history_problem is None
+            assert features.problems == {}
             assert as_rows(features.user.behaviors) == as_rows(history(f"item of {user_id}"))
             assert features.user.profile == {"age": user_id}
 
