@@ -1,22 +1,13 @@
-"""From logits to probabilities, expected revenue and the order of the answer: pure arithmetic."""
+"""From CTRs and bids to expected revenue and the order of the answer: pure arithmetic."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.core.batch import Floats
+from app.core.batch import Doubles
 from app.core.request import RankBy
 
-Doubles = NDArray[np.float64]
-
 IMPRESSIONS_PER_MILLE = 1000.0
-
-
-def ctr_of(logits_C: Floats) -> Doubles:
-    """The model's probability of a click, in double precision so that extremes keep their order."""
-    with np.errstate(over="ignore"):  # exp(710) is infinite, and its probability is 0
-        return 1.0 / (1.0 + np.exp(-logits_C.astype(np.float64)))
 
 
 def ecpm_of(ctr_C: Doubles, bids: Sequence[float | None]) -> list[float | None]:

@@ -1,11 +1,12 @@
 """One request from its features to its ranking."""
 
+from app.core.batch import ctr_of
 from app.core.deadline import Deadline, StageTimes
 from app.core.request import Degradation, RankedCandidate, Ranking, RankRequest
 from app.features.feature_reader import FeatureReader, RequestFeatures
 from app.monitoring.metrics import Metrics
 from app.ranking.explanation import Explainer
-from app.ranking.order import best_first, ctr_of, ecpm_of
+from app.ranking.order import best_first, ecpm_of
 from app.registry.servable import ScoredRequest, Servable
 from app.registry.served_models import ServedModels
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.core.batch import RaggedBatch, Scores
+from app.core.batch import Doubles, RaggedBatch, Scores, ctr_of
 from app.core.keys import key_of
 from app.core.request import BEHAVIOR_FIELDS, BehaviorSequence, Candidates, FieldValue, UserContext
 from app.errors import ArtifactRefused
@@ -87,7 +86,5 @@ def verify(golden: GoldenRequests, encoder: Encoder, score: Score) -> None:
             )
 
 
-def _ctrs(request: GoldenRequest, encoder: Encoder, score: Score) -> NDArray[np.float64]:
-    logits_C = score(encoder.encode([request.as_request()]).batch).logits_C
-    with np.errstate(over="ignore"):  # exp(710) is infinite, and its probability is 0
-        return 1.0 / (1.0 + np.exp(-logits_C.astype(np.float64)))
+def _ctrs(request: GoldenRequest, encoder: Encoder, score: Score) -> Doubles:
+    return ctr_of(score(encoder.encode([request.as_request()]).batch).logits_C)

@@ -39,12 +39,21 @@ def test_every_candidate_is_ranked_once_with_the_best_first(service: RunningServ
     assert all(0.0 <= ctr <= 1.0 for ctr in ctrs)
 
 
-def test_equal_candidates_keep_the_order_of_the_request(service: RunningService) -> None:
+def test_equal_values_keep_the_order_of_the_request(service: RunningService) -> None:
+    worth_nothing = [{**ad(1), "ad_id": name, "bid": 0.0} for name in ("z", "a", "m")]
+
+    answer = service.ranking(body(candidates=worth_nothing, rank_by="ecpm"))
+
+    assert [one["ecpm"] for one in answer["ranked"]] == [0.0, 0.0, 0.0]
+    assert [one["ad_id"] for one in answer["ranked"]] == ["z", "a", "m"]
+
+
+def test_the_same_item_scores_the_same_in_every_place(service: RunningService) -> None:
     same = [{**ad(1), "ad_id": name} for name in ("z", "a", "m")]
 
-    answer = service.ranking(body(candidates=same))
+    ranked = service.ranking(body(candidates=same))["ranked"]
 
-    assert [one["ad_id"] for one in answer["ranked"]] == ["z", "a", "m"]
+    assert [one["ctr"] for one in ranked] == pytest.approx([ranked[0]["ctr"]] * 3, abs=1e-6)
 
 
 @pytest.mark.parametrize("top_k", [1, 3, 5, 6, 10**9])

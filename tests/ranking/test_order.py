@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from app.ranking.order import best_first, ctr_of, ecpm_of
+from app.core.batch import ctr_of
+from app.ranking.order import best_first, ecpm_of
 
 few_numbers = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 1.0])  # so that some are equal
 ctrs = hnp.arrays(np.float64, st.integers(1, 20), elements=few_numbers)
