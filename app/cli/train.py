@@ -51,37 +51,106 @@ def train(
         int,
         typer.Option(min=1, max=1024, help="Of item and category each.", rich_help_panel=FEATURES),
     ] = 18,
+    architecture: Annotated[
+        Literal["dien", "din", "dsin"],
+        typer.Option(
+            help="Interests that evolve, that are pooled, or that come in sessions.",
+            rich_help_panel=MODEL,
+        ),
+    ] = "dien",
     hidden_size: Annotated[
-        int, typer.Option(min=1, max=1024, help="Of both recurrent layers.", rich_help_panel=MODEL)
-    ] = 36,
+        int | None,
+        typer.Option(
+            min=1,
+            max=1024,
+            help="Of the recurrent layers; dien 36, dsin 18 in each direction.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     evolution: Annotated[
-        Literal["augru", "agru", "aigru", "gru"],
-        typer.Option(help="How attention enters the second layer.", rich_help_panel=MODEL),
-    ] = "augru",
+        Literal["augru", "agru", "aigru", "gru", "gru_last_state"] | None,
+        typer.Option(
+            help="How attention enters the second layer (dien); augru.", rich_help_panel=MODEL
+        ),
+    ] = None,
     augru: Annotated[
-        Literal["paper", "official"],
-        typer.Option(help="Attention scales the write or the keep gate.", rich_help_panel=MODEL),
-    ] = "paper",
+        Literal["paper", "official"] | None,
+        typer.Option(
+            help="Attention scales the write or the keep gate (dien); paper.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     reset_gate: Annotated[
-        Literal["after", "before"],
-        typer.Option(help="Applied after or before the matrix product.", rich_help_panel=MODEL),
-    ] = "after",
+        Literal["after", "before"] | None,
+        typer.Option(
+            help="Applied after or before the matrix product (dien); after.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     attention: Annotated[
-        Literal["mlp", "bilinear", "dot"],
-        typer.Option(help="What compares a candidate with a behavior.", rich_help_panel=MODEL),
-    ] = "mlp",
+        Literal["mlp", "bilinear", "dot", "multi_head"] | None,
+        typer.Option(
+            help="What compares a candidate with a behavior; mlp, in dsin bilinear.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    attention_heads: Annotated[
+        int | None, typer.Option(min=1, help="Of multi_head attention; 4.", rich_help_panel=MODEL)
+    ] = None,
+    attention_softmax: Annotated[
+        bool | None,
+        typer.Option(
+            help="Attention sums to one; in din it does not by default.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    self_attention_heads: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Let behaviors attend to one another first; 0, which is without.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    position_aware: Annotated[
+        bool | None,
+        typer.Option(
+            help="Tell attention how long ago a behavior was; without.", rich_help_panel=MODEL
+        ),
+    ] = None,
     query_projection: Annotated[
-        bool,
-        typer.Option(help="Project the candidate before attention.", rich_help_panel=MODEL),
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="Project the candidate before attention; in dien.", rich_help_panel=MODEL
+        ),
+    ] = None,
     sum_pooling: Annotated[
-        bool,
-        typer.Option(help="Give the last layers the sum of behaviors too.", rich_help_panel=MODEL),
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="Give the last layers the sum of behaviors too (dien, din); in dien.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    cold_interest: Annotated[
+        bool | None,
+        typer.Option(
+            help="Train an interest for users without behaviors (din); without.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    session_gap_s: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Seconds of silence that end a session (dsin); 1800.", rich_help_panel=MODEL
+        ),
+    ] = None,
+    max_sessions: Annotated[
+        int | None,
+        typer.Option(min=1, help="Newest sessions to look at (dsin); 10.", rich_help_panel=MODEL),
+    ] = None,
     embedding_init_std: Annotated[
-        float,
-        typer.Option(min=1e-6, help="Of the first random embeddings.", rich_help_panel=MODEL),
-    ] = 0.05,
+        float | None,
+        typer.Option(min=1e-6, help="Of the first random embeddings; 0.05.", rich_help_panel=MODEL),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)] = 20,
     patience: Annotated[
         int,
@@ -119,7 +188,7 @@ def train(
     ] = 0.05,
     seed: Annotated[int, typer.Option(min=0, rich_help_panel=TRAINING)] = 7,
 ) -> None:
-    """Train DIEN on click samples and publish it as a model version.
+    """Train DIEN, DIN or DSIN on click samples and publish it as a model version.
 
     Samples come from `ctr-serve prepare`, or from your impression log.
     Training stops when the AUC of valid.tsv no longer improves and keeps
@@ -139,10 +208,10 @@ def train(
 
     from app.cli.train_extra import needs_train_extra
     from app.inference.torch_process import prepare_torch
-    from app.models.dien.config import DienConfig
 
     with needs_train_extra():
         from app.cli.training_table import as_dict, show
+        from app.training.architecture import chosen_architecture
         from app.training.features import FeatureOptions
         from app.training.options import TrainerOptions
         from app.training.progress import ProgressBars
@@ -153,14 +222,22 @@ def train(
         samples=samples,
         store=store,
         name=name,
-        architecture=DienConfig(
+        architecture=chosen_architecture(
+            architecture,
             hidden_size=hidden_size,
             evolution=evolution,
             augru=augru,
             reset_gate=reset_gate,
             attention=attention,
+            attention_heads=attention_heads,
+            attention_softmax=attention_softmax,
+            self_attention_heads=self_attention_heads,
+            position_aware=position_aware,
             query_projection=query_projection,
             sum_pooling=sum_pooling,
+            cold_interest=cold_interest,
+            session_gap_s=session_gap_s,
+            max_sessions=max_sessions,
             embedding_init_std=embedding_init_std,
         ),
         features=FeatureOptions(

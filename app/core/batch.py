@@ -20,6 +20,7 @@ class RaggedBatch:
 
     lengths_U: Rows
     behaviors_NF: Rows
+    behavior_seconds_N: Rows  # unix seconds
     user_sparse_US: Rows
     user_dense_UD: Floats
     candidates_CF: Rows
@@ -28,7 +29,7 @@ class RaggedBatch:
     user_of_C: Rows  # index into the users
 
     def arrays(self) -> tuple[Rows | Floats, ...]:
-        """All eight, in the order above."""
+        """All of them, in the order above."""
         return tuple(getattr(self, field.name) for field in fields(self))
 
 

@@ -47,6 +47,7 @@ class Encoder:
         batch = RaggedBatch(
             lengths_U=np.array([len(history) for history in histories], np.int64),
             behaviors_NF=self._behavior_rows(histories),
+            behavior_seconds_N=_behavior_seconds(histories),
             user_sparse_US=self._sparse(schema.user_sparse_fields, _columns(user_fields)),
             user_dense_UD=_dense(schema.user_dense_fields, _columns(user_fields), len(users)),
             candidates_CF=self._sparse(schema.behavior_fields, _joined(candidates)),
@@ -95,6 +96,10 @@ class Encoder:
             for field, unknown in zip(fields, (rows == OOV_ROW).sum(axis=0), strict=True):
                 counts[field.name] += int(unknown)
         return counts
+
+
+def _behavior_seconds(histories: Sequence[BehaviorSequence]) -> Rows:
+    return np.concatenate([history.timestamps_T for history in histories]).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import torch
 
 from app.core.batch import RaggedBatch, Scores
 from app.inference.device import to_device, to_host
-from app.models.ctr_model import CandidateFeatures, CtrModel, SideFeatures
+from app.models.ctr_model import BehaviorFeatures, CandidateFeatures, CtrModel
+from app.models.layers.embedding import SideFeatures
 
 
 class Engine:
@@ -24,6 +25,7 @@ class Engine:
             (
                 lengths_U,
                 behaviors_NF,
+                behavior_seconds_N,
                 user_sparse_US,
                 user_dense_UD,
                 candidates_CF,
@@ -32,7 +34,9 @@ class Engine:
                 user_of_C,
             ) = to_device(batch.arrays(), self.device)
             user_states = self._model.encode_users(
-                behaviors_NF, lengths_U, SideFeatures(user_sparse_US, user_dense_UD)
+                BehaviorFeatures(behaviors_NF, behavior_seconds_N),
+                lengths_U,
+                SideFeatures(user_sparse_US, user_dense_UD),
             )
             candidates = CandidateFeatures(
                 candidates_CF, SideFeatures(candidate_sparse_CS, candidate_dense_CD)

@@ -1,22 +1,25 @@
 """The two verbs of every model, and what goes into them."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
-# U users, N behaviors of all users, C candidates, T steps, F behavior fields,
-# S sparse and D dense side fields
+from app.core.schema import FeatureSchema
+from app.models.layers.embedding import FeatureEmbedding, SideFeatures
+
+# U users, N behaviors of all users, C candidates, T steps, F behavior fields
 
 States = TypeVar("States")
 
 
 @dataclass(frozen=True, slots=True)
-class SideFeatures:
-    """Fields beside the behavior fields, of R users or candidates."""
+class BehaviorFeatures:
+    """What is known of the N behaviors of U users: oldest first, user after user."""
 
-    sparse_RS: Tensor  # int64 table rows
-    dense_RD: Tensor  # float32, standardized
+    items_NF: Tensor  # int64 table rows of the behavior fields
+    seconds_N: Tensor  # int64 unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +30,30 @@ class CandidateFeatures:
     side: SideFeatures
 
 
-class CtrModel(Protocol[States]):
+class CtrModel(nn.Module, ABC, Generic[States]):
     """A model whose user part is computed once, and whose candidate part once per candidate."""
 
-    def encode_users(
-        self, behaviors_NF: Tensor, lengths_U: Tensor, profile: SideFeatures
-    ) -> States:
-        """Everything that does not depend on a candidate; behaviors lie user after user."""
-        ...
+    def __init__(self, schema: FeatureSchema, *, embedding_init_std: float) -> None:
+        super().__init__()
+        self.embedding = FeatureEmbedding(schema, init_std=embedding_init_std)
 
+    @abstractmethod
+    def encode_users(
+        self, behaviors: BehaviorFeatures, lengths_U: Tensor, profile: SideFeatures
+    ) -> States:
+        """Everything that does not depend on a candidate."""
+
+    @abstractmethod
     def score(
         self, user_states: States, candidates: CandidateFeatures, user_of_C: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Logits [C] and attention [C, T], zero past each user's last behavior."""
-        ...
+
+    def auxiliary_loss(
+        self, user_states: States, behaviors_NF: Tensor, sampled_NF: Tensor
+    ) -> Tensor:
+        """What training adds to the click loss; nothing in a model that has no such part.
+
+        sampled_NF: table rows of a negative for each behavior.
+        """
+        return next(self.parameters()).new_zeros(())

@@ -9,6 +9,8 @@ from app.inference.engine import Engine
 # (candidates, behaviors) from a small request to a full one
 SHAPES = ((1, 0), (1, 1), (20, 20), (100, 50), (400, 50))
 
+SECONDS_BETWEEN_BEHAVIORS = 600
+
 
 def warm_up(engine: Engine, schema: FeatureSchema) -> None:
     for candidates, behaviors in SHAPES:
@@ -25,6 +27,7 @@ def _batch(schema: FeatureSchema, candidates: int, behaviors: int) -> RaggedBatc
     return RaggedBatch(
         lengths_U=np.array([behaviors]),
         behaviors_NF=oov(behaviors, fields),
+        behavior_seconds_N=np.arange(behaviors) * SECONDS_BETWEEN_BEHAVIORS,
         user_sparse_US=oov(1, len(schema.user_sparse_fields)),
         user_dense_UD=np.zeros((1, len(schema.user_dense_fields)), np.float32),
         candidates_CF=oov(candidates, fields),

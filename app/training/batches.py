@@ -42,6 +42,7 @@ class BatchCutter:
             RaggedBatch(
                 lengths_U=lengths_B,
                 behaviors_NF=whole.behaviors_NF[behaviors],
+                behavior_seconds_N=whole.behavior_seconds_N[behaviors],
                 user_sparse_US=whole.user_sparse_US[users_B],
                 user_dense_UD=whole.user_dense_UD[users_B],
                 candidates_CF=whole.candidates_CF[rows_C],

@@ -45,6 +45,7 @@ def encode_samples(samples: Samples, features: Features) -> EncodedSamples:
         RaggedBatch(
             lengths_U=lengths_U,
             behaviors_NF=behaviors_NF,
+            behavior_seconds_N=samples.behavior_times_N[newest_N].astype(np.int64),
             user_sparse_US=_table_rows(features, schema.user_sparse_fields, users),
             user_dense_UD=_standardized(schema.user_dense_fields, users),
             candidates_CF=_table_rows(features, schema.behavior_fields, candidates),

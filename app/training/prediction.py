@@ -1,13 +1,15 @@
 """Logits of a whole split from a model that is still on the trainer's bench."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from app.core.batch import Floats, RaggedBatch
-from app.models.ctr_model import CandidateFeatures, SideFeatures
-from app.models.dien.model import DienUserStates
+from app.models.ctr_model import BehaviorFeatures, CandidateFeatures
 from app.models.factory import Model
+from app.models.layers.embedding import SideFeatures
 from app.training.batches import BatchCutter
 from app.training.encoding import EncodedSamples
 
@@ -29,13 +31,15 @@ def predict(model: Model, split: EncodedSamples) -> Floats:
     return logits_C
 
 
-def forward(model: Model, batch: RaggedBatch) -> tuple[DienUserStates, Tensor]:
+def forward(model: Model, batch: RaggedBatch) -> tuple[Any, Tensor]:
     """Both verbs: user states and logits [C]."""
     arrays = [torch.from_numpy(array) for array in batch.arrays()]
-    lengths_U, behaviors_NF, user_sparse_US, user_dense_UD = arrays[:4]
-    candidates_CF, candidate_sparse_CS, candidate_dense_CD, user_of_C = arrays[4:]
+    lengths_U, behaviors_NF, behavior_seconds_N, user_sparse_US, user_dense_UD = arrays[:5]
+    candidates_CF, candidate_sparse_CS, candidate_dense_CD, user_of_C = arrays[5:]
     user_states = model.encode_users(
-        behaviors_NF, lengths_U, SideFeatures(user_sparse_US, user_dense_UD)
+        BehaviorFeatures(behaviors_NF, behavior_seconds_N),
+        lengths_U,
+        SideFeatures(user_sparse_US, user_dense_UD),
     )
     candidates = CandidateFeatures(
         candidates_CF, SideFeatures(candidate_sparse_CS, candidate_dense_CD)

@@ -111,12 +111,13 @@ def test_the_arrays_have_the_types_and_widths_of_the_schema(schema, requests):
 
     users, candidates = len(requests), sum(len(ads) for _, ads in requests)
     assert [array.dtype for array in batch.arrays()] == [
-        *(np.int64, np.int64, np.int64, np.float32),
+        *(np.int64, np.int64, np.int64, np.int64, np.float32),
         *(np.int64, np.int64, np.float32, np.int64),
     ]
     assert [array.shape for array in batch.arrays()] == [
         (users,),
         (batch.lengths_U.sum(), 2),
+        (batch.lengths_U.sum(),),
         (users, len(schema.user_sparse_fields)),
         (users, len(schema.user_dense_fields)),
         (candidates, 2),

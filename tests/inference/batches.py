@@ -12,6 +12,7 @@ def ragged(batch: TensorBatch) -> RaggedBatch:
     return RaggedBatch(
         lengths_U=batch.lengths_U.numpy(),
         behaviors_NF=batch.behaviors_NF.numpy(),
+        behavior_seconds_N=batch.behavior_seconds_N.numpy(),
         user_sparse_US=batch.profile.sparse_RS.numpy(),
         user_dense_UD=batch.profile.dense_RD.numpy(),
         candidates_CF=batch.candidates.items_CF.numpy(),

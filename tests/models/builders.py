@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -15,9 +16,12 @@ from app.core.schema import (
     SparseField,
     SparseSideField,
 )
-from app.models.ctr_model import CandidateFeatures, SideFeatures
+from app.models.ctr_model import BehaviorFeatures, CandidateFeatures
 from app.models.dien.config import DienConfig
-from app.models.dien.model import Dien, DienUserStates
+from app.models.dien.evolving_interest import EvolvingStates
+from app.models.dien.model import Dien
+from app.models.interest_model import UserStates
+from app.models.layers.embedding import SideFeatures
 
 # U users, N behaviors of all users, C candidates, T steps, F behavior fields
 
@@ -28,6 +32,8 @@ BEHAVIOR_FIELDS = (
     SparseField(name="category_id", embedding_dim=2, rows=8),
 )
 EMBEDDING = 5
+FIRST_SECOND = 1_390_694_400
+SESSION_GAP_S = 30 * 60
 
 BARE_SCHEMA = FeatureSchema(behavior_fields=BEHAVIOR_FIELDS)
 
@@ -89,6 +95,13 @@ class User:
 
     behaviors: tuple[ItemRows, ...]
     fields: Mapping[str, float]
+    gaps_s: tuple[int, ...] = ()  # silence before each behavior; none given: half an hour and more
+
+    @property
+    def seconds(self) -> list[int]:
+        """The unix second of each behavior."""
+        gaps_s = self.gaps_s or (SESSION_GAP_S + 1,) * len(self.behaviors)
+        return list(accumulate(gaps_s, initial=FIRST_SECOND))[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,7 @@ class TensorBatch:
     """What the two verbs take."""
 
     behaviors_NF: Tensor
+    behavior_seconds_N: Tensor
     lengths_U: Tensor
     profile: SideFeatures
     candidates: CandidateFeatures
@@ -142,6 +156,7 @@ def draw_users(
         User(
             tuple(_draw_item(rng) for _ in range(length)),
             _draw_fields(rng, schema.user_sparse_fields, schema.user_dense_fields),
+            tuple(int(rng.choice([60, SESSION_GAP_S, SESSION_GAP_S + 1])) for _ in range(length)),
         )
         for length in lengths
     ]
@@ -189,10 +204,12 @@ def batch_of(
 ) -> TensorBatch:
     """The ragged tensors of these users and candidates."""
     behaviors = [item for user in users for item in user.behaviors]
+    seconds = [second for user in users for second in user.seconds]
     user_fields = [user.fields for user in users]
     candidate_fields = [candidate.fields for candidate in candidates]
     return TensorBatch(
         behaviors_NF=torch.tensor(behaviors, dtype=torch.long).reshape(-1, 2),
+        behavior_seconds_N=torch.tensor(seconds, dtype=torch.long),
         lengths_U=torch.tensor([len(user.behaviors) for user in users], dtype=torch.long),
         profile=SideFeatures(
             _columns(user_fields, schema.user_sparse_fields, torch.long),
@@ -218,8 +235,9 @@ def _columns(
     return torch.tensor(values, dtype=dtype).reshape(len(rows), len(fields))
 
 
-def encode(model: Dien, batch: TensorBatch) -> DienUserStates:
-    return model.encode_users(batch.behaviors_NF, batch.lengths_U, batch.profile)
+def encode(model: Dien, batch: TensorBatch) -> UserStates[EvolvingStates]:
+    behaviors = BehaviorFeatures(batch.behaviors_NF, batch.behavior_seconds_N)
+    return model.encode_users(behaviors, batch.lengths_U, batch.profile)
 
 
 def score(model: Dien, batch: TensorBatch) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,9 @@ from app.core.schema import FeatureSchema
 from app.models.dien.config import DienConfig
 from tests.models.builders import Candidate, ItemRows, User
 
+INTEREST = "interests.0"
+ATTENTION = f"{INTEREST}.attention"
+
 Vector = NDArray[np.float64]
 
 
@@ -35,9 +38,9 @@ class NaiveDien:
         """The logit, and one attention weight per behavior."""
         behaviors = [self.embed_item(rows) for rows in user.behaviors]
         target = self.embed_item(candidate.item)
-        interests = self.gru("extractor", behaviors)
+        interests = self.gru(f"{INTEREST}.extractor", behaviors)
         if self.config.evolution == "gru":
-            interests = self.gru("evolution", interests)
+            interests = self.gru(f"{INTEREST}.evolution", interests)
         attention = self.attend(target, interests)
         inputs = [*self.user_side(user), target]
         if self.config.sum_pooling:
@@ -52,7 +55,7 @@ class NaiveDien:
         terms = []
         for user, negatives in zip(users, sampled, strict=True):
             clicked = [self.embed_item(rows) for rows in user.behaviors]
-            interests = self.gru("extractor", clicked)
+            interests = self.gru(f"{INTEREST}.extractor", clicked)
             for t in range(len(clicked) - 1):
                 p_clicked = self.next_probability(interests[t], clicked[t + 1])
                 p_sampled = self.next_probability(interests[t], self.embed_item(negatives[t + 1]))
@@ -61,7 +64,7 @@ class NaiveDien:
 
     def next_probability(self, interest: Vector, embedded: Vector) -> Vector:
         pair = np.concatenate([interest, embedded])
-        return sigmoid(np.float64(self.net("auxiliary.net.layers", pair, "sigmoid")))
+        return sigmoid(np.float64(self.net(f"{INTEREST}.auxiliary.net.layers", pair, "sigmoid")))
 
     def embed(self, field: str, row: float) -> Vector:
         return self.weights[f"embedding.tables.{field}.weight"][int(row)]
@@ -118,16 +121,16 @@ class NaiveDien:
             case "gru":
                 return h + a * interest
             case "aigru":  # eq. 9
-                u, new = self.gates("evolution", a * interest, h)
+                u, new = self.gates(f"{INTEREST}.evolution", a * interest, h)
                 return (1.0 - u) * h + u * new
             case "agru":  # eq. 10
-                _, new = self.gates("evolution", interest, h)
+                _, new = self.gates(f"{INTEREST}.evolution", interest, h)
                 return (1.0 - a) * h + a * new
             case "augru":
                 return self.augru_step(h, interest, a)
 
     def augru_step(self, h: Vector, interest: Vector, a: float) -> Vector:
-        u, new = self.gates("evolution", interest, h)
+        u, new = self.gates(f"{INTEREST}.evolution", interest, h)
         if self.config.augru == "paper":  # eq. 11 and 12
             u = a * u
             return (1.0 - u) * h + u * new
@@ -146,22 +149,25 @@ class NaiveDien:
     def query(self, target: Vector) -> Vector:
         if not self.config.query_projection:
             return target
-        q = self.weights["query.0.weight"] @ target + self.weights["query.0.bias"]
-        return np.where(q > 0, q, self.weights["query.1.weight"] * q)
+        q = (
+            self.weights[f"{ATTENTION}.query.0.weight"] @ target
+            + self.weights[f"{ATTENTION}.query.0.bias"]
+        )
+        return np.where(q > 0, q, self.weights[f"{ATTENTION}.query.1.weight"] * q)
 
     def attention_score(self, q: Vector, h: Vector) -> float:
         match self.config.attention:
             case "dot":
                 return float(h @ q)
             case "bilinear":
-                return float(h @ self.weights["attention.weight_HQ"] @ q)
+                return float(h @ self.weights[f"{ATTENTION}.kind.weight_HQ"] @ q)
             case "mlp":
                 x = np.concatenate([q, h, q - h, q * h])
-                x = self.weights["attention.first.weight"] @ x
-                x = x + self.weights["attention.first.bias"]
+                x = self.weights[f"{ATTENTION}.kind.first.weight"] @ x
+                x = x + self.weights[f"{ATTENTION}.kind.first.bias"]
                 activation = self.config.attention_activation
-                x = self.activate("attention.activation", x, activation)
-                return self.net("attention.rest.layers", x, activation)
+                x = self.activate(f"{ATTENTION}.kind.activation", x, activation)
+                return self.net(f"{ATTENTION}.kind.rest.layers", x, activation)
 
     def net(self, layers: str, x: Vector, activation: str) -> float:
         """Linear, activation, ..., Linear to one number."""

@@ -60,7 +60,7 @@ def test_huge_scores_neither_overflow_nor_leak_past_the_behaviors(scale):
     pairs = Pairs.of(torch.tensor([3, 1]), torch.tensor([0, 1, 0]))
     scores_P = scale * torch.tensor([-1.0, -2.0, -3.0, -1.0, 3.0, 2.0, 1.0])
 
-    attention_CT = softmax_over_behaviors(scores_P, pairs)
+    attention_CT = softmax_over_behaviors(scores_P.unsqueeze(1), pairs)
 
     assert attention_CT.tolist() == [[1.0, 0.0, 0.0]] * 3
 
@@ -68,7 +68,7 @@ def test_huge_scores_neither_overflow_nor_leak_past_the_behaviors(scale):
 def test_equal_behaviors_share_attention_equally():
     pairs = Pairs.of(torch.tensor([4, 2]), torch.tensor([1, 0]))
 
-    attention_CT = softmax_over_behaviors(torch.full((6,), 0.7), pairs)
+    attention_CT = softmax_over_behaviors(torch.full((6, 1), 0.7), pairs)
 
     assert attention_CT.tolist() == [[0.5, 0.5, 0.0, 0.0], [0.25, 0.25, 0.25, 0.25]]
 
@@ -79,6 +79,6 @@ def test_the_behavior_most_like_the_candidate_gets_most_dot_attention():
     attend = DotAttention()
     query_CH = torch.tensor([[0.0, 2.0]])
 
-    scores_P = attend(query_CH, interests_NH, attend.prepare_keys(interests_NH), pairs)
+    scores_P1 = attend(query_CH, interests_NH, attend.prepare_keys(interests_NH), pairs)
 
-    assert scores_P.tolist() == [0.0, 2.0, 0.0]
+    assert scores_P1.tolist() == [[0.0], [2.0], [0.0]]

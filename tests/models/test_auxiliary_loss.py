@@ -106,13 +106,14 @@ def test_its_gradient_reaches_the_net_the_extractor_and_the_embeddings_and_stops
     loss_of(model, batch_of(draw_users(LENGTHS), []), draw_rows(8)).backward()
 
     reached = {
-        name.split(".")[0]
+        name.removeprefix("interests.0.").split(".")[0]
         for name, parameter in model.named_parameters()
         if parameter.grad is not None and parameter.grad.any()
     }
     assert reached == {"auxiliary", "extractor", "embedding"}
-    assert all(p.grad is not None for p in model.auxiliary.parameters())
-    assert all(p.grad is not None for p in model.extractor.parameters())
+    (interest,) = model.interests
+    assert all(p.grad is not None for p in interest.auxiliary.parameters())
+    assert all(p.grad is not None for p in interest.extractor.parameters())
 
 
 def test_descending_it_separates_next_behaviors_from_sampled_ones():
@@ -133,7 +134,7 @@ def test_descending_it_separates_next_behaviors_from_sampled_ones():
 def test_certainty_does_not_make_it_infinite():
     """The official code's log(1 - p) overflows once p rounds to one."""
     model = make_dien(CONFIGS["default"])
-    torch.nn.init.constant_(model.auxiliary.net.layers[-1].bias, 1e4)
+    torch.nn.init.constant_(model.interests[0].auxiliary.net.layers[-1].bias, 1e4)
 
     loss = loss_of(model, batch_of(draw_users(LENGTHS), []), draw_rows(8))
 

@@ -5,7 +5,16 @@ from pydantic import ValidationError
 
 from app.models.dien.config import DienConfig
 from app.models.dien.model import Dien
-from tests.models.builders import BARE_SCHEMA, CONFIGS, EMBEDDING, FULL_SCHEMA
+from tests.models.builders import (
+    BARE_SCHEMA,
+    CONFIGS,
+    EMBEDDING,
+    FULL_SCHEMA,
+    batch_of,
+    draw_candidates,
+    draw_users,
+    score,
+)
 
 each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
@@ -14,7 +23,7 @@ each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.ke
 def test_unprojected_queries_of_another_width_are_refused(attention):
     config = DienConfig(hidden_size=36, attention=attention, query_projection=False)
 
-    with pytest.raises(ValueError, match=f"{attention} attention .* hidden_size 36 .* width 5"):
+    with pytest.raises(ValueError, match=f"{attention} attention .* 36 and 5 differ"):
         Dien(config, BARE_SCHEMA)
 
 
@@ -30,7 +39,11 @@ def test_unprojected_queries_of_another_width_are_refused(attention):
 def test_queries_whose_width_fits_are_not_refused(config):
     model = Dien(config, BARE_SCHEMA)
 
-    assert model.config == config
+    users, candidates = draw_users([2], BARE_SCHEMA), draw_candidates([0], BARE_SCHEMA)
+
+    logits_C, _ = score(model, batch_of(users, candidates, BARE_SCHEMA))
+
+    assert logits_C.isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -38,12 +51,12 @@ def test_queries_whose_width_fits_are_not_refused(config):
     [
         ("atention", "mlp", "Extra inputs are not permitted"),
         ("name", "din", "Input should be 'dien'"),
-        ("evolution", "lstm", "'augru', 'agru', 'aigru' or 'gru'"),
+        ("evolution", "lstm", "'augru', 'agru', 'aigru', 'gru' or 'gru_last_state'"),
         ("augru", "both", "'paper' or 'official'"),
         ("reset_gate", "never", "'after' or 'before'"),
-        ("attention", "cosine", "'mlp', 'bilinear' or 'dot'"),
-        ("attention_activation", "swish", "'dice', 'prelu', 'relu' or 'sigmoid'"),
-        ("mlp_activation", None, "'dice', 'prelu', 'relu' or 'sigmoid'"),
+        ("attention", "cosine", "'mlp', 'bilinear', 'dot' or 'multi_head'"),
+        ("attention_activation", "swish", "'dice', 'affine_dice', 'prelu', 'relu', 'sigmoid', "),
+        ("mlp_activation", None, "'dice', 'affine_dice', 'prelu', 'relu', 'sigmoid', "),
         ("hidden_size", 0, "greater than or equal to 1"),
         ("hidden_size", 36.5, "valid integer"),
         ("attention_units", [], "at least 1 item"),
@@ -58,11 +71,6 @@ def test_a_bad_field_is_refused_by_name(field, value, message):
         DienConfig.model_validate({field: value})
 
     assert refused.value.errors()[0]["loc"][0] == field
-
-
-def test_agru_without_softmax_is_refused_because_its_attention_is_a_gate():
-    with pytest.raises(ValidationError, match="agru needs attention_softmax"):
-        DienConfig(evolution="agru", attention_softmax=False)
 
 
 @each_config

@@ -8,7 +8,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from app.core.schema import FIRST_ID_ROW, OOV_ROW, PAD_ROW
 from app.models.dien.config import DienConfig
 from app.models.dien.model import Dien
-from app.models.layers.embedding import FeatureEmbedding
+from app.models.layers.embedding import FeatureEmbedding, joined
 from tests.models.builders import (
     CONFIGS,
     FULL_SCHEMA,
@@ -113,7 +113,7 @@ def test_an_item_is_its_fields_side_by_side():
     embedding = FeatureEmbedding(FULL_SCHEMA, init_std=1.0)
     rows_RF = torch.tensor([[3, 5], [OOV_ROW, PAD_ROW]])
 
-    items_RE = embedding.items(rows_RF)
+    items_RE = joined(embedding.items(rows_RF), ("item_id", "category_id"))
 
     item_R, category_R = rows_RF.unbind(dim=1)
     columns: list[Tensor] = [

@@ -88,7 +88,9 @@ def test_weights_that_are_not_finite_are_refused_wherever_they_are(artifact, val
     )
 
 
-@pytest.mark.parametrize("name", ["extractor.hidden_bias_G", "evolution.hidden_weight_GH"])
+@pytest.mark.parametrize(
+    "name", ["interests.0.extractor.hidden_bias_G", "interests.0.evolution.hidden_weight_GH"]
+)
 def test_one_weight_that_differs_is_noticed(artifact, name):
     changed = with_weight(artifact, name, lambda weight: weight + 0.5)
 

@@ -79,6 +79,7 @@ def ragged_batch(seed: int, *, users: int) -> RaggedBatch:
     return RaggedBatch(
         lengths_U=counts,
         behaviors_NF=rng.integers(1, 9, (3 * users, 2)),
+        behavior_seconds_N=np.arange(3 * users),
         user_sparse_US=none,
         user_dense_UD=none.astype(np.float32),
         candidates_CF=rng.integers(1, 9, (2 * users, 2)),

@@ -66,6 +66,7 @@ def test_dropout_reaches_every_sparse_field_and_nothing_else() -> None:
     batch = RaggedBatch(
         lengths_U=np.array([3]),
         behaviors_NF=np.full((3, 2), 9),
+        behavior_seconds_N=np.arange(3),
         user_sparse_US=np.full((1, 2), 9),
         user_dense_UD=np.ones((1, 1), np.float32),
         candidates_CF=np.full((4, 2), 9),

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from app.errors import ArtifactRefused, StartupRefused
 from app.features.encoder import Encoder
 from app.inference.engine import Engine
 from app.models.factory import build_model
-from app.models.layers.attention import AttentionName
+from app.models.layers.attention_config import AttentionName
 from app.models.layers.recurrence import AugruForm, Evolution, ResetGate
 from app.registry.golden import verify
 from app.registry.model_store import Artifact, ModelStore
@@ -205,7 +205,7 @@ def test_samples_without_any_history_can_be_trained_on(tmp_path: Path) -> None:
 
 def test_options_offer_what_the_model_has() -> None:
     parameters = {
-        name: get_args(get_args(annotation)[0])
+        name: _choices(get_args(annotation)[0])
         for name, annotation in train.__annotations__.items()
         if name != "return"
     }
@@ -267,6 +267,12 @@ def test_without_the_train_extra_a_command_says_how_to_get_it(command: str) -> N
     assert ended.stderr.startswith("ctr-serve: ")
     assert "ctr-serve[train]" in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def _choices(option: Any) -> tuple[Any, ...]:
+    """What a literal offers, also where it may be left out."""
+    first = get_args(option)[:1]
+    return get_args(first[0]) if first and get_origin(first[0]) is Literal else get_args(option)
 
 
 def _verify(artifact: Artifact) -> None:

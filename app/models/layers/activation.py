@@ -1,11 +1,12 @@
 """Activations by name, among them Dice, the data-adaptive PReLU of the DIN paper."""
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-ActivationName = Literal["dice", "prelu", "relu", "sigmoid"]
+ActivationName = Literal["dice", "affine_dice", "prelu", "relu", "sigmoid", "tanh", "linear"]
 
 
 class Dice(nn.Module):
@@ -15,9 +16,10 @@ class Dice(nn.Module):
     score never depends on the other rows of its batch.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, affine: bool = False) -> None:
+        """`affine` also scales and shifts what is standardized, as DeepCTR-Torch does."""
         super().__init__()
-        self.statistics = nn.BatchNorm1d(width, eps=1e-8, momentum=0.01, affine=False)
+        self.statistics = nn.BatchNorm1d(width, eps=1e-8, momentum=0.01, affine=affine)
         self.alpha = nn.Parameter(torch.zeros(width))
 
     def forward(self, x_RH: Tensor) -> Tensor:
@@ -31,6 +33,8 @@ class Dice(nn.Module):
             x_RH,
             self.statistics.running_mean,
             self.statistics.running_var,
+            self.statistics.weight,
+            self.statistics.bias,
             eps=self.statistics.eps,
         )
 
@@ -41,12 +45,15 @@ class Dice(nn.Module):
 
 def make_activation(name: ActivationName, width: int) -> nn.Module:
     """The activation for rows of `width` channels."""
-    match name:
-        case "dice":
-            return Dice(width)
-        case "prelu":
-            return nn.PReLU(width, init=0.1)
-        case "relu":
-            return nn.ReLU()
-        case "sigmoid":
-            return nn.Sigmoid()
+    return _MAKERS[name](width)
+
+
+_MAKERS: Mapping[ActivationName, Callable[[int], nn.Module]] = {
+    "dice": Dice,
+    "affine_dice": lambda width: Dice(width, affine=True),
+    "prelu": lambda width: nn.PReLU(width, init=0.1),
+    "relu": lambda _: nn.ReLU(),
+    "sigmoid": lambda _: nn.Sigmoid(),
+    "tanh": lambda _: nn.Tanh(),
+    "linear": lambda _: nn.Identity(),
+}

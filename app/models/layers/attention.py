@@ -1,11 +1,10 @@
-"""Target attention: how much each behavior of a user matters to a candidate.
+"""How well a candidate matches a behavior: one unnormalized score per pair, or one per head.
 
-Every kind prepares its keys once per user (`prepare_keys`) and is then asked for one unnormalized
-score per (candidate, behavior) pair (`forward`).
+Every kind prepares its keys once per user (`prepare_keys`) and is then asked for the scores [P, K]
+of (candidate, behavior) pairs (`forward`); K is 1 but for attention with several heads.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,8 @@ from app.models.layers.activation import ActivationName, make_activation
 from app.models.layers.mlp import Mlp
 from app.models.layers.ragged import Pairs
 
-# N behaviors, C candidates, P pairs, H hidden, Q query width, A attention units
-
-AttentionName = Literal["mlp", "bilinear", "dot"]
+# N behaviors, C candidates, P pairs, H width of an interest, Q query width, A attention units,
+# K heads, D width of a head
 
 
 class MlpAttention(nn.Module):
@@ -47,7 +45,7 @@ class MlpAttention(nn.Module):
         halves_PA = pairs.candidates_of(query_half_CA) + pairs.behaviors_of(keys_NA)
         hidden_PA = self.activation(torch.addmm(halves_PA, product_PH, w_p.T))
         scores_P: Tensor = self.rest(hidden_PA)
-        return scores_P
+        return scores_P.unsqueeze(1)
 
 
 class BilinearAttention(nn.Module):
@@ -64,7 +62,7 @@ class BilinearAttention(nn.Module):
     def forward(
         self, query_CQ: Tensor, interests_NH: Tensor, keys_NQ: Tensor, pairs: Pairs
     ) -> Tensor:
-        return _dot_pairs(query_CQ, keys_NQ, pairs)
+        return pairs.dot_per_head(query_CQ, keys_NQ, heads=1)
 
 
 class DotAttention(nn.Module):
@@ -76,19 +74,40 @@ class DotAttention(nn.Module):
     def forward(
         self, query_CH: Tensor, interests_NH: Tensor, keys_NH: Tensor, pairs: Pairs
     ) -> Tensor:
-        return _dot_pairs(query_CH, keys_NH, pairs)
+        return pairs.dot_per_head(query_CH, keys_NH, heads=1)
 
 
-TargetAttention = MlpAttention | BilinearAttention | DotAttention
+class MultiHeadAttention(nn.Module):
+    """Scaled dot products of K learned projections (Vaswani et al. 2017, 3.2.2, arXiv 1706.03762).
+
+    A behavior's attention is the mean of its heads', because evolution takes one gate per behavior.
+    """
+
+    def __init__(self, width: int, query_width: int, heads: int) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"a width of {width} cannot be divided among {heads} attention heads")
+        self.key = nn.Linear(width, width, bias=False)
+        self.query = nn.Linear(query_width, width, bias=False)
+        self._heads = heads
+        self._scale = (width // heads) ** -0.5
+
+    def prepare_keys(self, interests_NH: Tensor) -> Tensor:
+        keys_NH: Tensor = self.key(interests_NH)
+        return keys_NH
+
+    def forward(
+        self, query_CQ: Tensor, interests_NH: Tensor, keys_NH: Tensor, pairs: Pairs
+    ) -> Tensor:
+        return pairs.dot_per_head(self.query(query_CQ) * self._scale, keys_NH, self._heads)
 
 
-def _dot_pairs(query_CQ: Tensor, keys_NQ: Tensor, pairs: Pairs) -> Tensor:
-    return (pairs.candidates_of(query_CQ) * pairs.behaviors_of(keys_NQ)).sum(dim=1)
+AttentionKind = MlpAttention | BilinearAttention | DotAttention | MultiHeadAttention
 
 
-def softmax_over_behaviors(scores_P: Tensor, pairs: Pairs) -> Tensor:
+def softmax_over_behaviors(scores_PK: Tensor, pairs: Pairs) -> Tensor:
     """Attention [C, T] that sums to one over each candidate's own behaviors; zero elsewhere."""
     # A large negative number, not -inf: a candidate without behaviors must not become NaN.
-    padded_CT = pairs.to_padded(scores_P, fill=-1e30)
-    real_CT = pairs.to_padded(torch.ones_like(scores_P), fill=0.0)
-    return torch.softmax(padded_CT, dim=1) * real_CT
+    padded_CTK = pairs.to_padded(scores_PK, fill=-1e30)
+    real_CT = pairs.to_padded(torch.ones_like(scores_PK[:, 0]), fill=0.0)
+    return torch.softmax(padded_CTK, dim=1).mean(dim=2) * real_CT

@@ -8,6 +8,26 @@ from torch import Tensor
 # R sequences, N rows of all sequences, P (candidate, behavior) pairs, C candidates, T longest
 
 
+def sum_per_sequence(values_NX: Tensor, lengths_R: Tensor) -> Tensor:
+    """[R, X]: the sum over each sequence's rows, zero for an empty one."""
+    sums_RX = values_NX.new_zeros((len(lengths_R), values_NX.shape[1]))
+    return sums_RX.index_add(0, torch.repeat_interleave(lengths_R), values_NX)
+
+
+def last_of_each(values_NX: Tensor, lengths_R: Tensor) -> Tensor:
+    """[R, X]: the last row of each sequence, zero for an empty one."""
+    last_RX = values_NX.new_zeros((len(lengths_R), values_NX.shape[1]))
+    filled = lengths_R > 0
+    last_RX[filled] = values_NX.index_select(0, lengths_R.cumsum(0)[filled] - 1)
+    return last_RX
+
+
+def steps_from_end(lengths_R: Tensor) -> Tensor:
+    """[N]: how many rows of its sequence come after each row."""
+    ends_N = torch.repeat_interleave(lengths_R.cumsum(0), lengths_R)
+    return ends_N - 1 - torch.arange(len(ends_N), device=lengths_R.device)
+
+
 def starts_of(lengths_R: Tensor) -> Tensor:
     """The first row of each sequence."""
     return lengths_R.cumsum(0) - lengths_R
@@ -65,9 +85,18 @@ class Pairs:
         return values_NX.index_select(0, self.behavior_P)
 
     def to_padded(self, values_P: Tensor, fill: float) -> Tensor:
-        """One value per pair, as [C, T] with `fill` where a candidate has no such step."""
-        padded_CT = values_P.new_full((self.candidates, self.longest), fill)
+        """[P] as [C, T], or [P, X] as [C, T, X]; `fill` where a candidate has no such step."""
+        padded_CT = values_P.new_full((self.candidates, self.longest, *values_P.shape[1:]), fill)
         return padded_CT.index_put((self.candidate_P, self.step_P), values_P)
+
+    def from_padded(self, values_CT: Tensor) -> Tensor:
+        """The values [P] of the pairs out of a padded matrix."""
+        return values_CT[self.candidate_P, self.step_P]
+
+    def dot_per_head(self, query_CH: Tensor, keys_NH: Tensor, heads: int) -> Tensor:
+        """[P, K]: each head's scalar product of the pair's candidate and behavior."""
+        products_PH = self.candidates_of(query_CH) * self.behaviors_of(keys_NH)
+        return products_PH.view(len(products_PH), heads, products_PH.shape[1] // heads).sum(dim=2)
 
     def sum_per_candidate(self, values_PH: Tensor) -> Tensor:
         """[C, H]: the sum over each candidate's pairs, zero where it has none."""

@@ -18,7 +18,7 @@ from app.models.layers.ragged import StepPlan, starts_of
 
 ResetGate = Literal["after", "before"]
 AugruForm = Literal["paper", "official"]
-Evolution = Literal["augru", "agru", "aigru", "gru"]
+Evolution = Literal["augru", "agru", "aigru", "gru", "gru_last_state"]
 
 # (update gate [K, H], attention [K, 1]) to the share of the new state that is written
 WriteRule = Callable[[Tensor, Tensor], Tensor]
@@ -60,7 +60,7 @@ class EvolutionRule:
                 return cls(write_agru)
             case "aigru":
                 return cls(write_gru, scales_inputs=True)
-            case "gru":
+            case "gru" | "gru_last_state":
                 return cls(write_gru)
 
 

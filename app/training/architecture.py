@@ -1,0 +1,26 @@
+"""From the options that an operator gave to an architecture, each with defaults of its own."""
+
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.errors import StartupRefused
+from app.models.factory import Architecture
+
+_architecture = TypeAdapter[Architecture](Architecture)
+
+
+def chosen_architecture(name: str, **options: object) -> Architecture:
+    """The architecture with every option that is not None; its own defaults for the others.
+
+    Raises StartupRefused for an option that the architecture does not have, or a bad value.
+    """
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    try:
+        return _architecture.validate_python({"name": name, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][-1]).replace("_", "-")
+        if first["type"] == "extra_forbidden":
+            raise StartupRefused(f"{option} is not an option of {name}") from None
+        raise StartupRefused(f"{option}: {first['msg']}") from None
