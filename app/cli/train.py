@@ -5,7 +5,18 @@ from typing import Annotated, Literal
 
 import typer
 
-FEATURES, MODEL, TRAINING = "Features", "Model", "Training"
+from app.cli import training_options as choices
+from app.training.options import (
+    LossOptions,
+    OptimizerOptions,
+    RegularizationOptions,
+    TrainerOptions,
+)
+
+FEATURES, MODEL = "Features", "Model"
+
+DEFAULTS = TrainerOptions()
+OPTIMIZER, LOSS, REGULARIZATION = DEFAULTS.optimizer, DEFAULTS.loss, DEFAULTS.regularization
 
 
 def train(
@@ -151,42 +162,16 @@ def train(
         float | None,
         typer.Option(min=1e-6, help="Of the first random embeddings; 0.05.", rich_help_panel=MODEL),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)] = 20,
-    patience: Annotated[
-        int,
-        typer.Option(
-            min=1, help="Epochs without a better validation AUC.", rich_help_panel=TRAINING
-        ),
-    ] = 2,
-    batch_size: Annotated[int, typer.Option(min=2, help="Rows.", rich_help_panel=TRAINING)] = 1024,
-    learning_rate: Annotated[
-        float, typer.Option(min=1e-6, max=1, help="Of Adam.", rich_help_panel=TRAINING)
-    ] = 6e-3,
-    auxiliary_weight: Annotated[
-        float,
-        typer.Option(
-            min=0, help="Of the next-behavior loss; 0 is without.", rich_help_panel=TRAINING
-        ),
-    ] = 0.2,
-    embedding_decay: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Weight decay of embeddings: without their id, they shrink by exp(-this) "
-            "in an epoch. More against overfitting.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = 3.0,
-    id_dropout: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=0.9,
-            help="Share of ids made unknown, which is how unknown ids are learned.",
-            rich_help_panel=TRAINING,
-        ),
-    ] = 0.05,
-    seed: Annotated[int, typer.Option(min=0, rich_help_panel=TRAINING)] = 7,
+    epochs: choices.Epochs = DEFAULTS.epochs,
+    patience: choices.Patience = DEFAULTS.patience,
+    batch_size: choices.BatchSize = DEFAULTS.batch_size,
+    seed: choices.Seed = DEFAULTS.seed,
+    learning_rate: choices.LearningRate = OPTIMIZER.learning_rate,
+    max_gradient_norm: choices.MaxGradientNorm = OPTIMIZER.max_gradient_norm,
+    weight_averaging: choices.WeightAveraging = OPTIMIZER.weight_averaging,
+    auxiliary_weight: choices.AuxiliaryWeight = LOSS.auxiliary_weight,
+    embedding_decay: choices.EmbeddingDecay = REGULARIZATION.embedding_decay,
+    id_dropout: choices.IdDropout = REGULARIZATION.id_dropout,
 ) -> None:
     """Train DIEN, DIN or DSIN on click samples and publish it as a model version.
 
@@ -213,7 +198,6 @@ def train(
         from app.cli.training_table import as_dict, show
         from app.training.architecture import chosen_architecture
         from app.training.features import FeatureOptions
-        from app.training.options import TrainerOptions
         from app.training.progress import ProgressBars
         from app.training.run import RunOptions, train_and_publish
         from app.training.side_fields import parse_fields
@@ -251,11 +235,16 @@ def train(
             epochs=epochs,
             patience=patience,
             batch_size=batch_size,
-            learning_rate=learning_rate,
-            auxiliary_weight=auxiliary_weight,
-            embedding_decay=embedding_decay,
-            id_dropout=id_dropout,
             seed=seed,
+            optimizer=OptimizerOptions(
+                learning_rate=learning_rate,
+                max_gradient_norm=max_gradient_norm,
+                weight_averaging=weight_averaging,
+            ),
+            loss=LossOptions(auxiliary_weight=auxiliary_weight),
+            regularization=RegularizationOptions(
+                embedding_decay=embedding_decay, id_dropout=id_dropout
+            ),
         ),
         limit_rows=limit_rows,
         activate=activate,

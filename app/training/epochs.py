@@ -18,6 +18,7 @@ from app.training.batches import BatchCutter, LabeledBatch, shuffled_batches
 from app.training.encoding import EncodedSamples
 from app.training.id_dropout import drop_ids, with_dropped_ids
 from app.training.negatives import NegativeSampler
+from app.training.optimizer import make_optimizer
 from app.training.options import TrainerOptions
 from app.training.prediction import forward
 from app.training.progress import Watcher
@@ -49,14 +50,14 @@ class Epochs:
         self, model: Model, train: EncodedSamples, options: TrainerOptions, watcher: Watcher
     ) -> None:
         self._model = model
-        self._averaged = AveragedModel(model, options.weight_averaging)
+        self._averaged = AveragedModel(model, options.optimizer.weight_averaging)
         self._options = options
         self._watcher = watcher
         self._cutter = BatchCutter(train)
         self._negatives = NegativeSampler(train.batch.behaviors_NF)
         self._rng = np.random.default_rng(options.seed)
         batches = max(1, len(train.labels_C) // options.batch_size)
-        self._optimizer = _optimizer(model, options, batches_per_epoch=batches)
+        self._optimizer = make_optimizer(model, options, steps_per_epoch=batches)
 
     @property
     def averaged(self) -> Model:
@@ -70,7 +71,7 @@ class Epochs:
         losses = MeanLosses()
         for part in self._shuffled():
             click, auxiliary = self._losses(part)
-            self._step(click + self._options.auxiliary_weight * auxiliary)
+            self._step(click + self._options.loss.auxiliary_weight * auxiliary)
             losses.add(click.item(), auxiliary.item(), len(part.rows_C))
             if not math.isfinite(losses.click + losses.auxiliary):
                 raise StartupRefused(
@@ -88,12 +89,12 @@ class Epochs:
             yield self._cutter.cut(users_B)
 
     def _losses(self, part: LabeledBatch) -> tuple[Tensor, Tensor]:
-        rate, rng = self._options.id_dropout, self._rng
+        rate, rng = self._options.regularization.id_dropout, self._rng
         sampled_NF = self._negatives.draw(part.batch.behaviors_NF, rng)
         batch: RaggedBatch = with_dropped_ids(part.batch, rate, rng)
         user_states, logits_C = forward(self._model, batch)
         click = binary_cross_entropy_with_logits(logits_C, torch.from_numpy(part.labels_C))
-        if self._options.auxiliary_weight == 0:
+        if self._options.loss.auxiliary_weight == 0:
             return click, click.new_zeros(())
         auxiliary = self._model.auxiliary_loss(
             user_states,
@@ -106,24 +107,8 @@ class Epochs:
     def _step(self, loss: Tensor) -> None:
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self._model.parameters(), self._options.max_gradient_norm)
+        limit = self._options.optimizer.max_gradient_norm
+        if limit:
+            nn.utils.clip_grad_norm_(self._model.parameters(), limit)
         self._optimizer.step()
         self._averaged.update()
-
-
-def _optimizer(
-    model: Model, options: TrainerOptions, *, batches_per_epoch: int
-) -> torch.optim.Optimizer:
-    """Adam; between two batches with an id its embedding decays, however many batches lie there."""
-    decay_per_batch = 1 - math.exp(-options.embedding_decay / batches_per_epoch)
-    tables = list(model.embedding.parameters())
-    of_table = set(map(id, tables))
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in of_table]
-    return torch.optim.AdamW(
-        [
-            {"params": tables, "weight_decay": decay_per_batch / options.learning_rate},
-            {"params": rest, "weight_decay": 0.0},
-        ],
-        lr=options.learning_rate,
-        fused=True,
-    )

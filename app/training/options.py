@@ -1,6 +1,30 @@
 """How a model is trained: the numbers that a training run can be repeated from."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerOptions:
+    """How a gradient becomes a step."""
+
+    learning_rate: float = 6e-3
+    max_gradient_norm: float = 5.0  # 0 is without a limit
+    weight_averaging: float = 0.998  # share of the old in the moving average; 0 is the last weights
+
+
+@dataclass(frozen=True, slots=True)
+class LossOptions:
+    """What is minimized."""
+
+    auxiliary_weight: float = 0.2  # alpha of the DIEN paper's eq. 7
+
+
+@dataclass(frozen=True, slots=True)
+class RegularizationOptions:
+    """What keeps a model from learning its samples by heart."""
+
+    embedding_decay: float = 3.0  # an embedding shrinks by exp(-this) in an epoch without its id
+    id_dropout: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,11 +33,15 @@ class TrainerOptions:
 
     epochs: int = 20
     batch_size: int = 1024  # candidates
-    learning_rate: float = 6e-3
-    weight_averaging: float = 0.998  # share of the old in the moving average; 0 is the last weights
-    auxiliary_weight: float = 0.2  # alpha of the DIEN paper's eq. 7
-    id_dropout: float = 0.05
-    embedding_decay: float = 3.0  # an embedding shrinks by exp(-this) in an epoch without its id
-    max_gradient_norm: float = 5.0
     patience: int = 2  # epochs without a better validation AUC
     seed: int = 7
+    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    loss: LossOptions = field(default_factory=LossOptions)
+    regularization: RegularizationOptions = field(default_factory=RegularizationOptions)
+
+    def record(self) -> dict[str, str | int | float | bool]:
+        """Every number by its own name, as the manifest keeps them."""
+        flat: dict[str, str | int | float | bool] = {}
+        for name, value in asdict(self).items():
+            flat |= value if isinstance(value, dict) else {name: value}
+        return flat

@@ -139,7 +139,7 @@ def _new_version(
 def _record(options: RunOptions, trained: Trained) -> TrainingRecord:
     features = asdict(options.features)
     features["side_fields"] = " ".join(map(str, options.features.side_fields))
-    choices: dict[str, OptionValue] = {**asdict(options.trainer), **features}
+    choices: dict[str, OptionValue] = {**options.trainer.record(), **features}
     if options.limit_rows is not None:
         choices["limit_rows"] = options.limit_rows
     seconds = [report.seconds for report in trained.epochs]

@@ -9,13 +9,18 @@ import numpy as np
 from app.core.batch import RaggedBatch
 from app.models.dien.config import DienConfig
 from app.training.next_item import SAMPLE_COLUMNS
-from app.training.options import TrainerOptions
+from app.training.options import OptimizerOptions, RegularizationOptions, TrainerOptions
 
 CATEGORIES = 6
 ITEMS_PER_CATEGORY = 8
 SMALL_DIEN = DienConfig(hidden_size=8, attention_units=(8,), mlp_units=(16,), auxiliary_units=(8,))
 QUICK = TrainerOptions(
-    epochs=6, batch_size=64, learning_rate=1e-2, id_dropout=0.1, patience=6, seed=3
+    epochs=6,
+    batch_size=64,
+    patience=6,
+    seed=3,
+    optimizer=OptimizerOptions(learning_rate=1e-2),
+    regularization=RegularizationOptions(id_dropout=0.1),
 )
 
 Row = Mapping[str, object]

@@ -13,7 +13,7 @@ from app.models.factory import build_model
 from app.training.encoding import EncodedSamples, encode_samples
 from app.training.evaluation import evaluate
 from app.training.features import FeatureOptions, Features, learn_features
-from app.training.options import TrainerOptions
+from app.training.options import LossOptions, OptimizerOptions, TrainerOptions
 from app.training.prediction import predict
 from app.training.progress import EpochReport, Unwatched
 from app.training.reproducible import reproducible
@@ -169,11 +169,11 @@ def test_a_known_category_still_tells_of_an_unknown_item(world: World, trained: 
 
 
 def test_the_auxiliary_loss_is_left_out_at_weight_zero(world: World) -> None:
-    trained = world.train(replace(QUICK, epochs=1, auxiliary_weight=0.0))
+    trained = world.train(replace(QUICK, epochs=1, loss=LossOptions(auxiliary_weight=0.0)))
 
     assert trained.epochs[0].auxiliary_loss == 0.0
 
 
 def test_a_loss_that_is_no_longer_a_number_is_refused(world: World) -> None:
     with pytest.raises(StartupRefused, match="lower --learning-rate"):
-        world.train(replace(QUICK, learning_rate=1e30))
+        world.train(replace(QUICK, optimizer=OptimizerOptions(learning_rate=1e30)))

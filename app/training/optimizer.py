@@ -1,0 +1,27 @@
+"""Adam whose embeddings decay."""
+
+import math
+
+import torch
+
+from app.models.factory import Model
+from app.training.options import TrainerOptions
+
+
+def make_optimizer(
+    model: Model, options: TrainerOptions, *, steps_per_epoch: int
+) -> torch.optim.Optimizer:
+    """Between two batches with an id its embedding decays, however many batches lie there."""
+    learning_rate = options.optimizer.learning_rate
+    decay_per_step = 1 - math.exp(-options.regularization.embedding_decay / steps_per_epoch)
+    tables = list(model.embedding.parameters())
+    of_table = set(map(id, tables))
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in of_table]
+    return torch.optim.AdamW(
+        [
+            {"params": tables, "weight_decay": decay_per_step / learning_rate},
+            {"params": rest, "weight_decay": 0.0},
+        ],
+        lr=learning_rate,
+        fused=True,
+    )
