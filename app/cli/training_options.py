@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from app.training.options import Schedule
+
 TRAINING, OPTIMIZER, LOSS = "Training", "Optimizer", "Loss"
 REGULARIZATION = "Regularization"
 
@@ -16,7 +18,42 @@ BatchSize = Annotated[int, typer.Option(min=2, help="Rows.", rich_help_panel=TRA
 Seed = Annotated[int, typer.Option(min=0, rich_help_panel=TRAINING)]
 
 LearningRate = Annotated[
-    float, typer.Option(min=1e-6, max=1, help="Of Adam.", rich_help_panel=OPTIMIZER)
+    float,
+    typer.Option(
+        min=1e-6, max=1, help="Of Adam; with a schedule the highest.", rich_help_panel=OPTIMIZER
+    ),
+]
+ScheduleName = Annotated[
+    Schedule,
+    typer.Option(
+        help="How the learning rate falls: not at all, by a factor each epoch, in a straight line "
+        "or along half a cosine.",
+        rich_help_panel=OPTIMIZER,
+    ),
+]
+WarmUpSteps = Annotated[
+    int,
+    typer.Option(
+        min=0, help="Steps in which the learning rate rises first.", rich_help_panel=OPTIMIZER
+    ),
+]
+LearningRateDecay = Annotated[
+    float,
+    typer.Option(
+        min=1e-3,
+        max=1,
+        help="What an epoch leaves of the learning rate (exponential).",
+        rich_help_panel=OPTIMIZER,
+    ),
+]
+FinalLearningRate = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="At the end of the last of --epochs (linear, cosine).",
+        rich_help_panel=OPTIMIZER,
+    ),
 ]
 MaxGradientNorm = Annotated[
     float,

@@ -23,6 +23,7 @@ from app.training.options import TrainerOptions
 from app.training.prediction import forward
 from app.training.progress import Watcher
 from app.training.running_statistics import settle_statistics
+from app.training.schedules import TrainingLength, make_schedule
 
 # B users of a batch, F behavior fields
 
@@ -56,8 +57,10 @@ class Epochs:
         self._cutter = BatchCutter(train)
         self._negatives = NegativeSampler(train.batch.behaviors_NF)
         self._rng = np.random.default_rng(options.seed)
-        batches = max(1, len(train.labels_C) // options.batch_size)
-        self._optimizer = make_optimizer(model, options, steps_per_epoch=batches)
+        rows, size = len(train.labels_C), options.batch_size
+        self._optimizer = make_optimizer(model, options, full_batches=max(1, rows // size))
+        length = TrainingLength(steps_per_epoch=-(-rows // size), epochs=options.epochs)
+        self._schedule = make_schedule(self._optimizer, options.optimizer, length)
 
     @property
     def averaged(self) -> Model:
@@ -111,4 +114,5 @@ class Epochs:
         if limit:
             nn.utils.clip_grad_norm_(self._model.parameters(), limit)
         self._optimizer.step()
+        self._schedule.step()
         self._averaged.update()

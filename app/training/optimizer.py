@@ -9,11 +9,14 @@ from app.training.options import TrainerOptions
 
 
 def make_optimizer(
-    model: Model, options: TrainerOptions, *, steps_per_epoch: int
+    model: Model, options: TrainerOptions, *, full_batches: int
 ) -> torch.optim.Optimizer:
-    """Between two batches with an id its embedding decays, however many batches lie there."""
+    """Between two batches with an id its embedding decays, however many batches lie there.
+
+    full_batches: of an epoch. The decay moves with the learning rate, as is AdamW's way.
+    """
     learning_rate = options.optimizer.learning_rate
-    decay_per_step = 1 - math.exp(-options.regularization.embedding_decay / steps_per_epoch)
+    decay_per_step = 1 - math.exp(-options.regularization.embedding_decay / full_batches)
     tables = list(model.embedding.parameters())
     of_table = set(map(id, tables))
     rest = [parameter for parameter in model.parameters() if id(parameter) not in of_table]

@@ -1,6 +1,9 @@
 """How a model is trained: the numbers that a training run can be repeated from."""
 
 from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+Schedule = Literal["constant", "exponential", "linear", "cosine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -8,6 +11,10 @@ class OptimizerOptions:
     """How a gradient becomes a step."""
 
     learning_rate: float = 6e-3
+    schedule: Schedule = "constant"  # after the warm-up
+    warm_up_steps: int = 0  # of the optimizer
+    learning_rate_decay: float = 0.8  # exponential: what is left of the rate after an epoch
+    final_learning_rate: float = 0.0  # linear, cosine: at the end of the last epoch
     max_gradient_norm: float = 5.0  # 0 is without a limit
     weight_averaging: float = 0.998  # share of the old in the moving average; 0 is the last weights
 
