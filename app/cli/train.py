@@ -171,9 +171,13 @@ def train(
     warm_up_steps: choices.WarmUpSteps = OPTIMIZER.warm_up_steps,
     learning_rate_decay: choices.LearningRateDecay = OPTIMIZER.learning_rate_decay,
     final_learning_rate: choices.FinalLearningRate = OPTIMIZER.final_learning_rate,
+    accumulate: choices.Accumulate = OPTIMIZER.accumulate,
     max_gradient_norm: choices.MaxGradientNorm = OPTIMIZER.max_gradient_norm,
     weight_averaging: choices.WeightAveraging = OPTIMIZER.weight_averaging,
+    positive_weight: choices.PositiveWeight = LOSS.positive_weight,
+    focal_gamma: choices.FocalGamma = LOSS.focal_gamma,
     auxiliary_weight: choices.AuxiliaryWeight = LOSS.auxiliary_weight,
+    auxiliary_decay: choices.AuxiliaryDecay = LOSS.auxiliary_decay,
     embedding_decay: choices.EmbeddingDecay = REGULARIZATION.embedding_decay,
     id_dropout: choices.IdDropout = REGULARIZATION.id_dropout,
 ) -> None:
@@ -246,10 +250,16 @@ def train(
                 warm_up_steps=warm_up_steps,
                 learning_rate_decay=learning_rate_decay,
                 final_learning_rate=final_learning_rate,
+                accumulate=accumulate,
                 max_gradient_norm=max_gradient_norm,
                 weight_averaging=weight_averaging,
             ),
-            loss=LossOptions(auxiliary_weight=auxiliary_weight),
+            loss=LossOptions(
+                positive_weight=positive_weight,
+                focal_gamma=focal_gamma,
+                auxiliary_weight=auxiliary_weight,
+                auxiliary_decay=auxiliary_decay,
+            ),
             regularization=RegularizationOptions(
                 embedding_decay=embedding_decay, id_dropout=id_dropout
             ),

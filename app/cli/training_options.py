@@ -55,6 +55,14 @@ FinalLearningRate = Annotated[
         rich_help_panel=OPTIMIZER,
     ),
 ]
+Accumulate = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Batches whose gradients make one step: as one so many times larger, in less memory.",
+        rich_help_panel=OPTIMIZER,
+    ),
+]
 MaxGradientNorm = Annotated[
     float,
     typer.Option(min=0, help="Longer gradients are cut to it; 0: none.", rich_help_panel=OPTIMIZER),
@@ -70,9 +78,34 @@ WeightAveraging = Annotated[
     ),
 ]
 
+PositiveWeight = Annotated[
+    float,
+    typer.Option(
+        min=1e-3,
+        max=1e3,
+        help="How many non-clicks a click counts for. Probabilities move with it: calibrate.",
+        rich_help_panel=LOSS,
+    ),
+]
+FocalGamma = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=10,
+        help="Focal loss: rows that are easy to tell count less; 0 is cross entropy. "
+        "Probabilities move to the middle: calibrate.",
+        rich_help_panel=LOSS,
+    ),
+]
 AuxiliaryWeight = Annotated[
     float,
     typer.Option(min=0, help="Of the next-behavior loss; 0 is without.", rich_help_panel=LOSS),
+]
+AuxiliaryDecay = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="What an epoch leaves of --auxiliary-weight.", rich_help_panel=LOSS
+    ),
 ]
 
 EmbeddingDecay = Annotated[

@@ -15,6 +15,7 @@ class OptimizerOptions:
     warm_up_steps: int = 0  # of the optimizer
     learning_rate_decay: float = 0.8  # exponential: what is left of the rate after an epoch
     final_learning_rate: float = 0.0  # linear, cosine: at the end of the last epoch
+    accumulate: int = 1  # batches whose gradients make one step
     max_gradient_norm: float = 5.0  # 0 is without a limit
     weight_averaging: float = 0.998  # share of the old in the moving average; 0 is the last weights
 
@@ -23,7 +24,14 @@ class OptimizerOptions:
 class LossOptions:
     """What is minimized."""
 
+    positive_weight: float = 1.0  # of a click; a row without one counts 1
+    focal_gamma: float = 0.0
     auxiliary_weight: float = 0.2  # alpha of the DIEN paper's eq. 7
+    auxiliary_decay: float = 1.0  # what an epoch leaves of that weight
+
+    def auxiliary_weight_of(self, epoch: int) -> float:
+        """In the first epoch, which is number 1, all of it."""
+        return self.auxiliary_weight * self.auxiliary_decay ** (epoch - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,11 @@ class TrainerOptions:
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     loss: LossOptions = field(default_factory=LossOptions)
     regularization: RegularizationOptions = field(default_factory=RegularizationOptions)
+
+    @property
+    def step_size(self) -> int:
+        """Candidates of one step of the optimizer."""
+        return self.batch_size * self.optimizer.accumulate
 
     def record(self) -> dict[str, str | int | float | bool]:
         """Every number by its own name, as the manifest keeps them."""

@@ -1,7 +1,6 @@
 """A small DIEN learns a planted pattern, the same way every time, and knows what unknown means."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,16 +9,15 @@ import torch
 from app.core.schema import OOV_ROW, PAD_ROW
 from app.errors import StartupRefused
 from app.models.factory import build_model
-from app.training.encoding import EncodedSamples, encode_samples
+from app.training.encoding import EncodedSamples
 from app.training.evaluation import evaluate
-from app.training.features import FeatureOptions, Features, learn_features
-from app.training.options import LossOptions, OptimizerOptions, TrainerOptions
+from app.training.options import LossOptions, OptimizerOptions
 from app.training.prediction import predict
 from app.training.progress import EpochReport, Unwatched
 from app.training.reproducible import reproducible
-from app.training.samples import read_samples
-from app.training.trainer import Trained, train_model
-from tests.training.builders import QUICK, SMALL_DIEN, planted_folder
+from app.training.trainer import Trained
+from tests.training.builders import QUICK, SMALL_DIEN
+from tests.training.planted_world import PlantedWorld
 
 
 class Diary(Unwatched):
@@ -40,32 +38,8 @@ class Diary(Unwatched):
         self.reports.append(report)
 
 
-class World:
-    """The planted samples, read and encoded once."""
-
-    def __init__(self, folder: Path, click_rate: float) -> None:
-        planted_folder(folder, users=400, click_rate=click_rate)
-        raw = {split: read_samples(folder / f"{split}.tsv") for split in ("train", "valid", "test")}
-        self.features: Features = learn_features(raw["train"], FeatureOptions(embedding_dim=4))
-        self.splits: dict[str, EncodedSamples] = {
-            split: encode_samples(samples, self.features) for split, samples in raw.items()
-        }
-        valid = self.splits["valid"]
-        # The more is learned, the worse it looks: the best epoch comes early.
-        self.splits["upside_down"] = replace(valid, labels_C=1 - valid.labels_C)
-
-    def train(self, options: TrainerOptions = QUICK, *, valid: str = "valid") -> Trained:
-        parts = (self.splits["train"], self.splits[valid])
-        return train_model(SMALL_DIEN, self.features, parts, options, Unwatched())
-
-
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(tmp_path_factory.mktemp("planted"), click_rate=0.3)
-
-
-@pytest.fixture(scope="module")
-def trained(world: World) -> Trained:
+def trained(world: PlantedWorld) -> Trained:
     return world.train()
 
 
@@ -75,7 +49,7 @@ def unknown_items(split: EncodedSamples) -> EncodedSamples:
     return replace(split, batch=replace(split.batch, candidates_CF=items_CF))
 
 
-def test_a_planted_pattern_is_learned(world: World, trained: Trained) -> None:
+def test_a_planted_pattern_is_learned(world: PlantedWorld, trained: Trained) -> None:
     test = world.splits["test"]
 
     metrics = evaluate(predict(trained.model, test), test.labels_C, test.user_ids_C)
@@ -86,7 +60,7 @@ def test_a_planted_pattern_is_learned(world: World, trained: Trained) -> None:
     assert 0.8 < metrics.pcoc < 1.25
 
 
-def test_equal_seeds_give_equal_weights(world: World) -> None:
+def test_equal_seeds_give_equal_weights(world: PlantedWorld) -> None:
     options = replace(QUICK, epochs=2)
 
     first, second = (world.train(options).model.state_dict() for _ in range(2))
@@ -94,13 +68,13 @@ def test_equal_seeds_give_equal_weights(world: World) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_another_seed_gives_other_weights(world: World, trained: Trained) -> None:
+def test_another_seed_gives_other_weights(world: PlantedWorld, trained: Trained) -> None:
     other = world.train(replace(QUICK, epochs=1, seed=4)).model.state_dict()
 
     assert not torch.equal(other["mlp.layers.0.weight"], trained.model.mlp.layers[0].weight)
 
 
-def test_a_seeded_run_leaves_torchs_own_randomness_alone(world: World) -> None:
+def test_a_seeded_run_leaves_torchs_own_randomness_alone(world: PlantedWorld) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
@@ -111,7 +85,7 @@ def test_a_seeded_run_leaves_torchs_own_randomness_alone(world: World) -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_training_ends_with_the_weights_of_its_best_epoch(world: World) -> None:
+def test_training_ends_with_the_weights_of_its_best_epoch(world: PlantedWorld) -> None:
     valid = world.splits["upside_down"]
 
     trained = world.train(QUICK, valid="upside_down")
@@ -123,25 +97,26 @@ def test_training_ends_with_the_weights_of_its_best_epoch(world: World) -> None:
     assert again == best.valid
 
 
-def test_training_stops_after_its_patience(world: World) -> None:
+def test_training_stops_after_its_patience(world: PlantedWorld) -> None:
     trained = world.train(replace(QUICK, epochs=50, patience=2), valid="upside_down")
 
     assert [report.is_best for report in trained.epochs][-3:] == [True, False, False]
     assert len(trained.epochs) < 50
 
 
-def test_every_row_is_reported_once_an_epoch(world: World) -> None:
+def test_every_row_is_reported_once_an_epoch(world: PlantedWorld) -> None:
     diary, rows = Diary(), len(world.splits["train"].labels_C)
-    parts = (world.splits["train"], world.splits["valid"])
 
-    train_model(SMALL_DIEN, world.features, parts, replace(QUICK, epochs=2), diary)
+    world.train(replace(QUICK, epochs=2), watcher=diary)
 
     assert diary.started == [(1, rows), (2, rows)]
     assert diary.rows_done == 2 * rows
     assert [report.epoch for report in diary.reports] == [1, 2]
 
 
-def test_padding_stays_zero_and_the_unknown_row_is_learned(world: World, trained: Trained) -> None:
+def test_padding_stays_zero_and_the_unknown_row_is_learned(
+    world: PlantedWorld, trained: Trained
+) -> None:
     with reproducible(QUICK.seed):
         untrained = build_model(SMALL_DIEN, world.features.schema)
 
@@ -152,7 +127,7 @@ def test_padding_stays_zero_and_the_unknown_row_is_learned(world: World, trained
         assert (after[OOV_ROW] - before[OOV_ROW]).norm() > 0.1 * before[OOV_ROW].norm()
 
 
-def test_unknown_items_score_near_the_prior(world: World, trained: Trained) -> None:
+def test_unknown_items_score_near_the_prior(world: PlantedWorld, trained: Trained) -> None:
     test = world.splits["test"]
 
     ctr_C = 1 / (1 + np.exp(-predict(trained.model, unknown_items(test))))
@@ -160,7 +135,9 @@ def test_unknown_items_score_near_the_prior(world: World, trained: Trained) -> N
     assert abs(ctr_C.mean() - test.labels_C.mean()) < 0.1
 
 
-def test_a_known_category_still_tells_of_an_unknown_item(world: World, trained: Trained) -> None:
+def test_a_known_category_still_tells_of_an_unknown_item(
+    world: PlantedWorld, trained: Trained
+) -> None:
     test = unknown_items(world.splits["test"])
 
     metrics = evaluate(predict(trained.model, test), test.labels_C, test.user_ids_C)
@@ -168,12 +145,12 @@ def test_a_known_category_still_tells_of_an_unknown_item(world: World, trained: 
     assert metrics.auc > 0.75
 
 
-def test_the_auxiliary_loss_is_left_out_at_weight_zero(world: World) -> None:
+def test_the_auxiliary_loss_is_left_out_at_weight_zero(world: PlantedWorld) -> None:
     trained = world.train(replace(QUICK, epochs=1, loss=LossOptions(auxiliary_weight=0.0)))
 
     assert trained.epochs[0].auxiliary_loss == 0.0
 
 
-def test_a_loss_that_is_no_longer_a_number_is_refused(world: World) -> None:
+def test_a_loss_that_is_no_longer_a_number_is_refused(world: PlantedWorld) -> None:
     with pytest.raises(StartupRefused, match="lower --learning-rate"):
         world.train(replace(QUICK, optimizer=OptimizerOptions(learning_rate=1e30)))

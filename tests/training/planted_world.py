@@ -1,0 +1,41 @@
+"""The planted samples, read and encoded once, to train small models on."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from app.models.factory import Architecture
+from app.training.encoding import EncodedSamples, encode_samples
+from app.training.features import FeatureOptions, Features, learn_features
+from app.training.options import TrainerOptions
+from app.training.progress import Unwatched, Watcher
+from app.training.samples import read_samples
+from app.training.trainer import Trained, train_model
+from tests.training.builders import QUICK, SMALL_DIEN, planted_folder
+
+UNWATCHED = Unwatched()
+
+
+class PlantedWorld:
+    """Three splits, and one that punishes learning."""
+
+    def __init__(self, folder: Path, click_rate: float) -> None:
+        planted_folder(folder, users=400, click_rate=click_rate)
+        raw = {split: read_samples(folder / f"{split}.tsv") for split in ("train", "valid", "test")}
+        self.features: Features = learn_features(raw["train"], FeatureOptions(embedding_dim=4))
+        self.splits: dict[str, EncodedSamples] = {
+            split: encode_samples(samples, self.features) for split, samples in raw.items()
+        }
+        valid = self.splits["valid"]
+        # The more is learned, the worse it looks: the best epoch comes early.
+        self.splits["upside_down"] = replace(valid, labels_C=1 - valid.labels_C)
+
+    def train(
+        self,
+        options: TrainerOptions = QUICK,
+        *,
+        valid: str = "valid",
+        architecture: Architecture = SMALL_DIEN,
+        watcher: Watcher = UNWATCHED,
+    ) -> Trained:
+        parts = (self.splits["train"], self.splits[valid])
+        return train_model(architecture, self.features, parts, options, watcher)
