@@ -101,6 +101,11 @@ def test_every_gradient_is_finite_in_training(config, lengths):
     assert [name for name, gradient in gradients.items() if not gradient.isfinite().all()] == []
 
 
+def cancelled_by_softmax(name: str) -> bool:
+    """The attention net's last bias adds the same to every behavior."""
+    return ".attention.kind.rest." in name and name.endswith("bias")
+
+
 @each_config
 def test_two_behaviors_train_every_weight(config):
     model = make_dien(config).train()
@@ -111,5 +116,5 @@ def test_two_behaviors_train_every_weight(config):
 
     (logits_C.square().sum() + auxiliary).backward()
 
-    untrained = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
-    assert untrained == []
+    untrained = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    assert {name for name in untrained if not cancelled_by_softmax(name)} == set()

@@ -19,7 +19,8 @@ from app.features.encoder import Encoder
 from app.inference.engine import Engine
 from app.models.factory import build_model
 from app.models.layers.attention_config import AttentionName
-from app.models.layers.recurrence import AugruForm, Evolution, ResetGate
+from app.models.layers.recurrence import AugruForm, Evolution
+from app.models.layers.reset_gates import ResetGate
 from app.registry.golden import verify
 from app.registry.model_store import Artifact, ModelStore
 from app.training.encoding import encode_samples

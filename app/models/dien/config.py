@@ -6,7 +6,8 @@ from pydantic import Field
 
 from app.models.interest_model import InterestConfig
 from app.models.layers.attention_config import Units
-from app.models.layers.recurrence import AugruForm, Evolution, ResetGate
+from app.models.layers.recurrence import AugruForm, Evolution
+from app.models.layers.reset_gates import ResetGate
 
 
 class DienConfig(InterestConfig):

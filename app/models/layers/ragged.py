@@ -38,22 +38,39 @@ class StepPlan:
     """How to walk R sequences step by step without a padded row.
 
     Sequences are taken longest first, so those still running at a step are a prefix of `order_R`.
+    The P rows of a walk are those of step 0, then those of step 1, and so on.
     """
 
     order_R: Tensor
+    lengths_R: Tensor  # in the caller's order
     running: list[int]  # how many sequences have a step 0, 1, 2, ...
+    rank_P: Tensor  # place in `order_R` of each row of the walk
+    step_P: Tensor
 
     @classmethod
     def of(cls, lengths_R: Tensor) -> "StepPlan":
         order_R = torch.argsort(lengths_R, descending=True, stable=True)
         longest = int(lengths_R.max()) if len(lengths_R) else 0
         counts = torch.bincount(lengths_R, minlength=longest + 1)
-        ended = counts.cumsum(0)[:longest]
-        return cls(order_R, (len(lengths_R) - ended).tolist())
+        running_T = len(lengths_R) - counts.cumsum(0)[:longest]
+        step_P = torch.repeat_interleave(running_T)
+        rank_P = torch.arange(len(step_P), device=lengths_R.device) - starts_of(running_T)[step_P]
+        return cls(order_R, lengths_R, running_T.tolist(), rank_P, step_P)
 
-    def restore(self, sorted_RH: Tensor) -> Tensor:
-        """Rows in the order of the plan, put back into the caller's order."""
-        return torch.empty_like(sorted_RH).index_copy(0, self.order_R, sorted_RH)
+    def rows(self, first_row_R: Tensor) -> Tensor:
+        """[P]: the row of each step, of sequences that begin at these rows."""
+        return first_row_R[self.order_R][self.rank_P] + self.step_P
+
+    def steps(self, values_RT: Tensor) -> Tensor:
+        """[P]: the value of each step."""
+        return values_RT[self.order_R[self.rank_P], self.step_P]
+
+    def last(self, filled_R: Tensor) -> Tensor:
+        """Where in the walk the last steps of these sequences are, in the caller's order."""
+        rank_R = torch.empty_like(self.order_R)
+        rank_R[self.order_R] = torch.arange(len(rank_R), device=rank_R.device)
+        step_starts_T = starts_of(torch.tensor(self.running, device=rank_R.device))
+        return step_starts_T[self.lengths_R[filled_R] - 1] + rank_R[filled_R]
 
 
 @dataclass(frozen=True, slots=True)

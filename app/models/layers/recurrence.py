@@ -4,7 +4,6 @@ Gates are in the DIEN paper's sense throughout: the update gate u says how much 
 h' = (1 - u) h + u n. (torch.nn.GRU's z is 1 - u.)
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,36 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from app.models.layers.ragged import StepPlan, starts_of
+from app.models.layers.recurrence_gradient import Recurrence, Walk
+from app.models.layers.reset_gates import ResetGate, reset_form
+from app.models.layers.write_rules import (
+    WriteRule,
+    write_agru,
+    write_augru_official,
+    write_augru_paper,
+    write_gru,
+)
 
 # R sequences, N steps of all sequences, K sequences still running at a step,
-# I input, H hidden, G = 3H
+# P rows of all steps, step after step, I input, H hidden, G = 3H
 
-ResetGate = Literal["after", "before"]
 AugruForm = Literal["paper", "official"]
 Evolution = Literal["augru", "agru", "aigru", "gru", "gru_last_state"]
-
-# (update gate [K, H], attention [K, 1]) to the share of the new state that is written
-WriteRule = Callable[[Tensor, Tensor], Tensor]
-
-
-def write_augru_paper(update_KH: Tensor, attention_K1: Tensor) -> Tensor:
-    """DIEN paper eq. 11: attention scales the update gate; none keeps the state."""
-    return attention_K1 * update_KH
-
-
-def write_augru_official(update_KH: Tensor, attention_K1: Tensor) -> Tensor:
-    """The official code scales the KEEP gate by 1 - a; no attention is a plain GRU step."""
-    return attention_K1 + (1 - attention_K1) * update_KH
-
-
-def write_agru(update_KH: Tensor, attention_K1: Tensor) -> Tensor:
-    """DIEN paper eq. 10: attention replaces the update gate."""
-    return attention_K1.expand_as(update_KH)
-
-
-def write_gru(update_KH: Tensor, attention_K1: Tensor) -> Tensor:
-    """A plain GRU ignores attention here."""
-    return update_KH
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +57,12 @@ class Spans:
 
 
 class GatedCell(nn.Module):
-    """The weights of one recurrent layer: rows are the reset, update and candidate parts.
-
-    `reset_gate="after"` multiplies r into U h + c, as the paper and cuDNN;
-    `"before"` multiplies it into h, as TensorFlow's GRUCell and so the official code.
-    """
+    """The weights of one recurrent layer: rows are the reset, update and new parts."""
 
     def __init__(self, inputs: int, hidden: int, reset_gate: ResetGate) -> None:
         super().__init__()
         self.hidden = hidden
-        self._reset_after = reset_gate == "after"
+        self.reset = reset_form(reset_gate)
         self.input_weight_GI = nn.Parameter(torch.empty(3 * hidden, inputs))
         self.input_bias_G = nn.Parameter(torch.zeros(3 * hidden))
         self.hidden_weight_GH = nn.Parameter(torch.empty(3 * hidden, hidden))
@@ -104,19 +84,8 @@ class GatedCell(nn.Module):
         self, projected_KG: Tensor, state_KH: Tensor, attention_K1: Tensor, write: WriteRule
     ) -> Tensor:
         """The next state [K, H]."""
-        gates = 2 * self.hidden
-        x_gates, x_new = projected_KG[:, :gates], projected_KG[:, gates:]
-        if self._reset_after:
-            products_KG = torch.addmm(self.hidden_bias_G, state_KH, self.hidden_weight_GH.T)
-            reset, update = torch.sigmoid(x_gates + products_KG[:, :gates]).chunk(2, dim=1)
-            new = torch.tanh(torch.addcmul(x_new, reset, products_KG[:, gates:]))
-        else:
-            gate_weight, new_weight = self.hidden_weight_GH[:gates], self.hidden_weight_GH[gates:]
-            gate_bias, new_bias = self.hidden_bias_G[:gates], self.hidden_bias_G[gates:]
-            h_gates = torch.addmm(gate_bias, state_KH, gate_weight.T)
-            reset, update = torch.sigmoid(x_gates + h_gates).chunk(2, dim=1)
-            new = torch.tanh(x_new + torch.addmm(new_bias, reset * state_KH, new_weight.T))
-        return torch.lerp(state_KH, new, write(update, attention_K1))
+        gates = self.reset.gates(projected_KG, state_KH, self.hidden_weight_GH, self.hidden_bias_G)
+        return torch.lerp(state_KH, gates.new_KH, write(gates.update_KH, attention_K1))
 
 
 def run_over_behaviors(cell: GatedCell, inputs_NI: Tensor, lengths_R: Tensor) -> Tensor:
@@ -124,18 +93,11 @@ def run_over_behaviors(cell: GatedCell, inputs_NI: Tensor, lengths_R: Tensor) ->
     if len(inputs_NI) == 0:
         return inputs_NI.new_empty((0, cell.hidden))
     plan = StepPlan.of(lengths_R)
-    first_row_R = starts_of(lengths_R)[plan.order_R]
-    projected_NG = cell.project(inputs_NI)
-    no_attention = inputs_NI.new_zeros((1, 1))
-    state = inputs_NI.new_zeros((plan.running[0], cell.hidden))
-    rows, states = [], []
-    for step, running in enumerate(plan.running):
-        rows.append(first_row_R[:running] + step)
-        projected_KG = projected_NG.index_select(0, rows[-1])
-        state = cell.step(projected_KG, state[:running], no_attention, write_gru)
-        states.append(state)
-    states_NH = torch.cat(states)
-    return torch.empty_like(states_NH).index_copy(0, torch.cat(rows), states_NH)
+    row_P = plan.rows(starts_of(lengths_R))
+    projected_PG = cell.project(inputs_NI).index_select(0, row_P)
+    no_attention_P1 = projected_PG.new_zeros((len(row_P), 1))
+    states_PH = _walk(cell, projected_PG, no_attention_P1, plan, write_gru)
+    return torch.empty_like(states_PH).index_copy(0, row_P, states_PH)
 
 
 def evolve(
@@ -151,15 +113,39 @@ def evolve(
     scales inputs.
     """
     plan = StepPlan.of(spans.lengths_R)
-    first_row_R = spans.first_row_R[plan.order_R]
-    attention_RT = attention_RT.index_select(0, plan.order_R)
-    state = projected_NG.new_zeros((len(attention_RT), cell.hidden))
-    finished = []  # shortest sequences first, because they end first
-    for step, running in enumerate(plan.running):
-        finished.append(state[running:])
-        attention_K1 = attention_RT[:running, step : step + 1]
-        projected = projected_NG.index_select(0, first_row_R[:running] + step)
-        if rule.scales_inputs:
-            projected = torch.addcmul(cell.input_bias_G, attention_K1, projected)
-        state = cell.step(projected, state[:running], attention_K1, rule.write)
-    return plan.restore(torch.cat([state, *reversed(finished)]))
+    zero_RH = projected_NG.new_zeros((len(spans.lengths_R), cell.hidden))
+    if not plan.running:
+        return zero_RH
+    projected_PG = projected_NG.index_select(0, plan.rows(spans.first_row_R))
+    attention_P1 = plan.steps(attention_RT).unsqueeze(1)
+    if rule.scales_inputs:
+        projected_PG = torch.addcmul(cell.input_bias_G, attention_P1, projected_PG)
+    states_PH = _walk(cell, projected_PG, attention_P1, plan, rule.write)
+    filled_R = spans.lengths_R > 0
+    return zero_RH.index_put((filled_R,), states_PH.index_select(0, plan.last(filled_R)))
+
+
+def _walk(
+    cell: GatedCell, projected_PG: Tensor, attention_P1: Tensor, plan: StepPlan, write: WriteRule
+) -> Tensor:
+    """All states [P, H], step after step."""
+    if torch.is_grad_enabled():
+        walk = Walk(plan.running, write, cell.reset)
+        # Half precision would lose small steps of a state: the recurrence stays in the weights'.
+        with torch.autocast(projected_PG.device.type, enabled=False):
+            states_PH: Tensor = Recurrence.apply(  # type: ignore[no-untyped-call]
+                projected_PG.to(cell.hidden_weight_GH.dtype),
+                attention_P1.to(cell.hidden_weight_GH.dtype),
+                cell.hidden_weight_GH,
+                cell.hidden_bias_G,
+                walk,
+            )
+            return states_PH
+    state_KH = projected_PG.new_zeros((plan.running[0], cell.hidden))
+    states = []
+    for projected_KG, attention_K1 in zip(
+        *(torch.split(tensor, plan.running) for tensor in (projected_PG, attention_P1)), strict=True
+    ):
+        state_KH = cell.step(projected_KG, state_KH[: len(projected_KG)], attention_K1, write)
+        states.append(state_KH)
+    return torch.cat(states)
