@@ -49,13 +49,12 @@ def main() -> None:
     offline_C = offline_scores(options, len(rows))
     labels_C = np.array([float(row["label"]) for row in rows], np.float32)
     users_C = np.unique([row["user_id"] for row in rows], return_inverse=True)[1]
-    http_logits_C = np.log(ctr_C) - np.log1p(-ctr_C)
     result = {
         "users": len(set(users_C.tolist())),
         "bulk_load": loaded,
         "degraded": degraded,
-        "max_ctr_difference": float(np.abs(ctr_C - 1 / (1 + np.exp(-offline_C))).max()),
-        "http": evaluate(http_logits_C, labels_C, users_C).model_dump(),
+        "max_ctr_difference": float(np.abs(ctr_C - offline_C).max()),
+        "http": evaluate(ctr_C, labels_C, users_C).model_dump(),
         "offline": evaluate(offline_C, labels_C, users_C).model_dump(),
     }
     print(json.dumps(result, indent=1))
@@ -123,7 +122,7 @@ def offline_scores(options: argparse.Namespace, rows: int) -> "np.ndarray":
     store = ModelStore(options.store)
     artifact = store.load(options.model, store.active_versions()[options.model])
     samples = read_samples(options.samples / "test.tsv", (), limit_rows=rows)
-    return score_samples(artifact, samples).astype(np.float64)
+    return score_samples(artifact, samples)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from app.core.calibration import UNCALIBRATED, Calibration
 from app.core.schema import (
     DenseSideField,
     FeatureSchema,
@@ -56,6 +57,7 @@ def publish_tiny_version(
     seed: int = 0,
     side_fields: tuple[SideField, ...] = SIDE_FIELDS,
     max_behaviors: int = 10,
+    calibration: Calibration = UNCALIBRATED,
 ) -> Manifest:
     """Publishes and activates a version whose weights depend on the seed alone."""
     vocabularies = {
@@ -86,8 +88,9 @@ def publish_tiny_version(
             features=schema,
             weights=model.state_dict(),
             vocabularies=vocabularies,
-            golden=with_scores(GOLDEN, Encoder(schema, vocabularies), engine.score),
+            golden=with_scores(GOLDEN, Encoder(schema, vocabularies), engine.score, calibration),
             prior_ctr=0.1,
+            calibration=calibration,
         ),
     )
     activate(store, name, manifest.version)

@@ -7,6 +7,7 @@ import typer
 
 from app.cli import training_options as choices
 from app.training.options import (
+    CalibrationOptions,
     LossOptions,
     OptimizerOptions,
     RegularizationOptions,
@@ -17,6 +18,7 @@ FEATURES, MODEL = "Features", "Model"
 
 DEFAULTS = TrainerOptions()
 OPTIMIZER, LOSS, REGULARIZATION = DEFAULTS.optimizer, DEFAULTS.loss, DEFAULTS.regularization
+CALIBRATION = DEFAULTS.calibration
 
 
 def train(
@@ -180,14 +182,17 @@ def train(
     auxiliary_decay: choices.AuxiliaryDecay = LOSS.auxiliary_decay,
     embedding_decay: choices.EmbeddingDecay = REGULARIZATION.embedding_decay,
     id_dropout: choices.IdDropout = REGULARIZATION.id_dropout,
+    calibration: choices.CalibrationName = CALIBRATION.calibration,
+    negatives_kept: choices.NegativesKept = CALIBRATION.negatives_kept,
 ) -> None:
     """Train DIEN, DIN or DSIN on click samples and publish it as a model version.
 
     Samples come from `ctr-serve prepare`, or from your impression log.
     Training stops when the AUC of valid.tsv no longer improves and keeps
-    the best epoch. The version is written with its vocabularies and golden
-    requests, read back and checked before it becomes active; on test.tsv it
-    is compared with popularity, which is what it has to beat.
+    the best epoch, whose CTRs are then calibrated there. The version is
+    written with its vocabularies and golden requests, read back and checked
+    before it becomes active; on test.tsv it is compared with popularity,
+    which is what it has to beat.
 
     Try the options on few rows first:
 
@@ -263,6 +268,7 @@ def train(
             regularization=RegularizationOptions(
                 embedding_decay=embedding_decay, id_dropout=id_dropout
             ),
+            calibration=CalibrationOptions(calibration=calibration, negatives_kept=negatives_kept),
         ),
         limit_rows=limit_rows,
         activate=activate,

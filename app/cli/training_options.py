@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from app.training.options import Schedule
+from app.training.options import CalibrationKind, Schedule
 
 TRAINING, OPTIMIZER, LOSS = "Training", "Optimizer", "Loss"
-REGULARIZATION = "Regularization"
+REGULARIZATION, CALIBRATION = "Regularization", "Calibration"
 
 Epochs = Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)]
 Patience = Annotated[
@@ -124,5 +124,25 @@ IdDropout = Annotated[
         max=0.9,
         help="Share of ids made unknown, which is how unknown ids are learned.",
         rich_help_panel=REGULARIZATION,
+    ),
+]
+
+CalibrationName = Annotated[
+    CalibrationKind,
+    typer.Option(
+        help="Fitted on valid.tsv so that as many clicks come as were predicted: a line in "
+        "log-odds (platt), or a rising curve, for 50,000 rows and more (isotonic).",
+        rich_help_panel=CALIBRATION,
+    ),
+]
+NegativesKept = Annotated[
+    float,
+    typer.Option(
+        min=1e-6,
+        max=1,
+        metavar="SHARE",
+        help="Of the rows with label 0, what train.tsv still has if they were sampled down. "
+        "valid.tsv and test.tsv need all of them.",
+        rich_help_panel=CALIBRATION,
     ),
 ]

@@ -39,9 +39,3 @@ class Scores:
 
     logits_C: Floats
     attention_CT: Floats
-
-
-def ctr_of(logits_C: Floats) -> Doubles:
-    """The model's probability of a click, in double precision so that extremes keep their order."""
-    with np.errstate(over="ignore"):  # exp(710) is infinite, and its probability is 0
-        return 1.0 / (1.0 + np.exp(-logits_C.astype(np.float64)))

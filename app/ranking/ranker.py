@@ -1,6 +1,6 @@
 """One request from its features to its ranking."""
 
-from app.core.batch import ctr_of
+from app.core.calibration import ctr_of
 from app.core.deadline import Deadline, StageTimes
 from app.core.request import Degradation, RankedCandidate, Ranking, RankRequest
 from app.features.feature_reader import FeatureReader, RequestFeatures
@@ -45,7 +45,7 @@ def _assemble(
     request: RankRequest, features: RequestFeatures, servable: Servable, scored: ScoredRequest
 ) -> Ranking:
     scores = scored.scores
-    ctr_C = ctr_of(scores.logits_C)
+    ctr_C = ctr_of(scores.logits_C, servable.manifest.calibration)
     ecpm_C = ecpm_of(ctr_C, request.candidates.bids)
     behaviors = features.user.behaviors.newest(scores.attention_CT.shape[1])
     explainer = Explainer(behaviors, servable.encoder.vocabularies, request.raw_ids)

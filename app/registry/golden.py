@@ -6,7 +6,8 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.core.batch import Doubles, RaggedBatch, Scores, ctr_of
+from app.core.batch import Doubles, RaggedBatch, Scores
+from app.core.calibration import UNCALIBRATED, Calibration, ctr_of
 from app.core.keys import key_of
 from app.core.request import BEHAVIOR_FIELDS, BehaviorSequence, Candidates, FieldValue, UserContext
 from app.errors import ArtifactRefused
@@ -56,24 +57,30 @@ class GoldenRequests(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     requests: tuple[GoldenRequest, ...] = Field(min_length=1)
+    # Once more beside the manifest's: requests reach only a part of it.
+    calibration: Calibration = UNCALIBRATED
 
 
 def with_scores(
-    requests: Sequence[GoldenRequest], encoder: Encoder, score: Score
+    requests: Sequence[GoldenRequest], encoder: Encoder, score: Score, calibration: Calibration
 ) -> GoldenRequests:
-    """The requests with the CTRs that this model gives them."""
-    return GoldenRequests(
-        requests=tuple(
-            request.model_copy(update={"ctr": tuple(_ctrs(request, encoder, score).tolist())})
-            for request in requests
-        )
-    )
+    """The requests with the CTRs that this model and its calibration give them."""
+
+    def scored(request: GoldenRequest) -> GoldenRequest:
+        ctr_C = _ctrs(request, encoder, score, calibration)
+        return request.model_copy(update={"ctr": tuple(ctr_C.tolist())})
+
+    return GoldenRequests(requests=tuple(map(scored, requests)), calibration=calibration)
 
 
-def verify(golden: GoldenRequests, encoder: Encoder, score: Score) -> None:
+def verify(
+    golden: GoldenRequests, encoder: Encoder, score: Score, calibration: Calibration
+) -> None:
     """Raises ArtifactRefused when a score differs, or is not a number."""
+    if calibration != golden.calibration:
+        raise ArtifactRefused("its calibration is not the one that its golden scores were made by")
     for index, request in enumerate(golden.requests):
-        actual = _ctrs(request, encoder, score)
+        actual = _ctrs(request, encoder, score, calibration)
         expected = np.array(request.ctr)
         if expected.shape != actual.shape:
             raise ArtifactRefused(f"golden request {index} has {len(expected)} scores")
@@ -86,5 +93,7 @@ def verify(golden: GoldenRequests, encoder: Encoder, score: Score) -> None:
             )
 
 
-def _ctrs(request: GoldenRequest, encoder: Encoder, score: Score) -> Doubles:
-    return ctr_of(score(encoder.encode([request.as_request()]).batch).logits_C)
+def _ctrs(
+    request: GoldenRequest, encoder: Encoder, score: Score, calibration: Calibration
+) -> Doubles:
+    return ctr_of(score(encoder.encode([request.as_request()]).batch).logits_C, calibration)

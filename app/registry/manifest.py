@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.core.calibration import UNCALIBRATED, Calibration
 from app.core.schema import FeatureSchema
 from app.models.factory import Architecture
 
@@ -35,6 +36,7 @@ class Metrics(Strict):
     logloss: float
     pcoc: float  # predicted clicks over clicks: 1 is honest
     rows: int
+    ece: float | None = None  # expected calibration error; older versions do not say
 
 
 class TrainingRecord(Strict):
@@ -44,6 +46,11 @@ class TrainingRecord(Strict):
     options: dict[str, str | int | float | bool] = {}
     epochs: int = 0
     seconds_per_epoch: float = 0.0
+
+
+def _null_is_none(written: object) -> object:
+    """Versions from before calibration have `null`, and serve what the model says."""
+    return UNCALIBRATED if written is None else written
 
 
 class Manifest(Strict):
@@ -59,6 +66,7 @@ class Manifest(Strict):
     files: dict[FileName, FileEntry]
     golden_sha256: str
     training: TrainingRecord = TrainingRecord()
-    metrics: dict[Split, Metrics] = {}
-    calibration: None = None  # ctr = sigmoid(logit): the model's own probability
-    prior_ctr: float = Field(ge=0, le=1)  # mean label of the training samples
+    metrics: dict[Split, Metrics] = {}  # of the CTRs that are served
+    metrics_uncalibrated: dict[Split, Metrics] = {}  # of sigmoid(logit), the model's own opinion
+    calibration: Annotated[Calibration, BeforeValidator(_null_is_none)] = UNCALIBRATED
+    prior_ctr: float = Field(ge=0, le=1)  # mean label of the training samples, negatives restored

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from app.core.calibration import UNCALIBRATED, Calibration
 from app.core.schema import FeatureSchema
 from app.features.vocabulary import Vocabulary
 from app.models.factory import Architecture
@@ -43,6 +44,8 @@ class NewVersion:
     prior_ctr: float
     training: TrainingRecord = field(default_factory=TrainingRecord)
     metrics: Mapping[Split, Metrics] = field(default_factory=dict)
+    metrics_uncalibrated: Mapping[Split, Metrics] = field(default_factory=dict)
+    calibration: Calibration = UNCALIBRATED
 
 
 def publish(store: ModelStore, new: NewVersion) -> Manifest:
@@ -109,6 +112,8 @@ def _manifest(new: NewVersion, version: str, contents: Mapping[str, bytes]) -> M
         golden_sha256=hashlib.sha256(contents[GOLDEN]).hexdigest(),
         training=new.training,
         metrics=dict(new.metrics),
+        metrics_uncalibrated=dict(new.metrics_uncalibrated),
+        calibration=new.calibration,
         prior_ctr=new.prior_ctr,
     )
 

@@ -115,7 +115,7 @@ def load_servable(
     encoder = Encoder(manifest.features, artifact.vocabularies)
     engine = Engine(trained_model(artifact).to(device), device)
     try:
-        verify(artifact.golden, encoder, engine.score)
+        verify(artifact.golden, encoder, engine.score, manifest.calibration)
     except ArtifactRefused as refused:
         raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {refused}") from None
     warm_up(engine, manifest.features)

@@ -1,10 +1,10 @@
-"""How good predicted CTRs are: ranking (AUC, GAUC) and honesty (logloss, PCOC)."""
+"""How good predicted CTRs are: ranking (AUC, GAUC) and honesty (logloss, PCOC, ECE)."""
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, roc_auc_score
 
-from app.core.batch import Floats, Rows
+from app.core.batch import Doubles, Floats, Rows
 from app.registry.manifest import Metrics
 
 # C candidates
@@ -12,15 +12,15 @@ from app.registry.manifest import Metrics
 Scores = NDArray[np.floating]
 
 
-def evaluate(logits_C: Scores, labels_C: Floats, users_C: Rows) -> Metrics:
+def evaluate(ctr_C: Doubles, labels_C: Floats, users_C: Rows) -> Metrics:
     """All of them; labels of both kinds are needed."""
-    ctr_C = np.exp(-np.logaddexp(0.0, -logits_C.astype(np.float64)))
     return Metrics(
-        auc=auc(logits_C, labels_C),
-        gauc=gauc(logits_C, labels_C, users_C),
+        auc=auc(ctr_C, labels_C),
+        gauc=gauc(ctr_C, labels_C, users_C),
         logloss=float(log_loss(labels_C, ctr_C, labels=[0, 1])),
         pcoc=pcoc(ctr_C, labels_C),
         rows=len(labels_C),
+        ece=ece(ctr_C, labels_C),
     )
 
 
@@ -53,6 +53,18 @@ def gauc(scores_C: Scores, labels_C: Floats, users_C: Rows) -> float:
 def pcoc(ctr_C: Scores, labels_C: Floats) -> float:
     """Predicted clicks over clicks: above one, the model promises too much."""
     return float(ctr_C.sum(dtype=np.float64) / labels_C.sum(dtype=np.float64))
+
+
+def ece(ctr_C: Doubles, labels_C: Floats | Doubles, *, bins: int = 15) -> float:
+    """Expected calibration error: mean |predicted - observed CTR| of bins with equally many rows.
+
+    Equal predictions share a bin. Even honest predictions have one, of about
+    0.8 · sqrt(bins · p · (1 - p) / rows). Naeini et al. 2015, eq. 3; Nguyen and O'Connor 2015.
+    """
+    edges = np.quantile(ctr_C, np.arange(1, bins) / bins)
+    bin_C = np.searchsorted(edges, ctr_C, side="right")
+    gap_B = np.bincount(bin_C, ctr_C) - np.bincount(bin_C, labels_C)
+    return float(np.abs(gap_B).sum() / len(ctr_C))
 
 
 def _mean_ranks(user_C: Rows, scores_C: Scores) -> NDArray[np.float64]:

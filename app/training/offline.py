@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from app.core.batch import Floats
+from app.core.batch import Doubles, Floats
+from app.core.calibration import ctr_of
 from app.features.encoder import Encoder
 from app.inference.engine import Engine
 from app.registry.model_store import Artifact
@@ -15,7 +16,12 @@ from app.training.side_fields import fields_of
 USERS_PER_BATCH = 256
 
 
-def score_samples(artifact: Artifact, samples: Samples) -> Floats:
+def score_samples(artifact: Artifact, samples: Samples) -> Doubles:
+    """Served CTRs [C] in the order of the samples."""
+    return ctr_of(score_logits(artifact, samples), artifact.manifest.calibration)
+
+
+def score_logits(artifact: Artifact, samples: Samples) -> Floats:
     """Logits [C] in the order of the samples, each user with all of its candidates a request."""
     schema = artifact.manifest.features
     encoder, engine = Encoder(schema, artifact.vocabularies), engine_of(artifact)

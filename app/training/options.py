@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 Schedule = Literal["constant", "exponential", "linear", "cosine"]
+CalibrationKind = Literal["none", "platt", "isotonic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class RegularizationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationOptions:
+    """What makes probabilities of the logits, once the weights are found."""
+
+    calibration: CalibrationKind = "platt"
+    negatives_kept: float = 1.0  # share of the negatives that the training samples still have
+
+
+@dataclass(frozen=True, slots=True)
 class TrainerOptions:
     """Defaults are the best found on the validation split of Amazon Beauty."""
 
@@ -53,6 +62,7 @@ class TrainerOptions:
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     loss: LossOptions = field(default_factory=LossOptions)
     regularization: RegularizationOptions = field(default_factory=RegularizationOptions)
+    calibration: CalibrationOptions = field(default_factory=CalibrationOptions)
 
     @property
     def step_size(self) -> int:

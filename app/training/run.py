@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from app.core.batch import Floats
+from app.core.calibration import UNCALIBRATED, Calibration, ctr_of
 from app.errors import StartupRefused
 from app.features.encoder import Encoder
 from app.inference.engine import Engine
 from app.models.factory import Architecture, build_model
 from app.registry.golden import verify, with_scores
-from app.registry.manifest import Manifest, Split, TrainingRecord
+from app.registry.manifest import Manifest, Metrics, Split, TrainingRecord
 from app.registry.model_store import ModelStore, checked_name
 from app.registry.publishing import NewVersion, activate, publish
 from app.training.baselines import RankingQuality, popularity
+from app.training.calibration import fit_calibration
 from app.training.encoding import EncodedSamples, encode_samples
 from app.training.evaluation import evaluate
 from app.training.features import FeatureOptions, Features, learn_features
@@ -118,22 +121,46 @@ def _new_version(
     model = trained.model
     encoder = Encoder(features.schema, features.vocabularies)
     engine = Engine(model, torch.device("cpu"))
+    logits = {split: predict(model, encoded[split]) for split in EVALUATED}
+    chosen = options.trainer.calibration
+    calibration = fit_calibration(
+        chosen.calibration,
+        logits["valid"],
+        encoded["valid"].labels_C,
+        negatives_kept=chosen.negatives_kept,
+    )
     return NewVersion(
         name=options.name,
         architecture=options.architecture,
         features=features.schema,
         weights=model.state_dict(),
         vocabularies=features.vocabularies,
-        golden=with_scores(choose_golden(test, features.schema), encoder, engine.score),
-        prior_ctr=float(encoded["train"].labels_C.mean(dtype=np.float64)),
+        golden=with_scores(
+            choose_golden(test, features.schema), encoder, engine.score, calibration
+        ),
+        prior_ctr=_prior_ctr(encoded["train"], chosen.negatives_kept),
         training=_record(options, trained),
-        metrics={
-            split: evaluate(
-                predict(model, encoded[split]), encoded[split].labels_C, encoded[split].user_ids_C
-            )
-            for split in EVALUATED
-        },
+        metrics=_metrics(logits, encoded, calibration),
+        metrics_uncalibrated=_metrics(logits, encoded, UNCALIBRATED),
+        calibration=calibration,
     )
+
+
+def _metrics(
+    logits: Mapping[Split, Floats], encoded: Mapping[str, EncodedSamples], calibration: Calibration
+) -> dict[Split, Metrics]:
+    return {
+        split: evaluate(
+            ctr_of(logits_C, calibration), encoded[split].labels_C, encoded[split].user_ids_C
+        )
+        for split, logits_C in logits.items()
+    }
+
+
+def _prior_ctr(train: EncodedSamples, negatives_kept: float) -> float:
+    """As if all negatives were there."""
+    clicks = float(train.labels_C.sum(dtype=np.float64))
+    return clicks / (clicks + (len(train.labels_C) - clicks) / negatives_kept)
 
 
 def _record(options: RunOptions, trained: Trained) -> TrainingRecord:
@@ -159,7 +186,7 @@ def _publish_verified(store: ModelStore, new: NewVersion, *, activated: bool) ->
     manifest = publish(store, new)
     artifact = store.load(manifest.name, manifest.version)
     encoder = Encoder(manifest.features, artifact.vocabularies)
-    verify(artifact.golden, encoder, engine_of(artifact).score)
+    verify(artifact.golden, encoder, engine_of(artifact).score, manifest.calibration)
     if activated:
         activate(store, manifest.name, manifest.version)
     return manifest

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from app.core.calibration import Uncalibrated, ctr_of
 from app.models.factory import Architecture, Model, build_model
 from app.training.early_stopping import EarlyStopping
 from app.training.encoding import EncodedSamples
@@ -33,22 +34,29 @@ def train_model(
     """Raises StartupRefused when the loss is no longer a number."""
     train, valid = splits
     with reproducible(options.seed):
+        sampled = Uncalibrated(negatives_kept=options.calibration.negatives_kept)
         epochs = Epochs(build_model(architecture, features.schema), train, options, watcher)
         stopping = EarlyStopping(options.patience)
         reports: list[EpochReport] = []
         while len(reports) < options.epochs and not stopping.should_stop:
-            reports.append(_run_epoch(epochs, len(reports) + 1, valid, stopping))
+            reports.append(_run_epoch(epochs, len(reports) + 1, valid, stopping, sampled))
             watcher.epoch_ended(reports[-1])
     epochs.averaged.load_state_dict(stopping.best_weights)
     return Trained(epochs.averaged.eval(), tuple(reports))
 
 
 def _run_epoch(
-    epochs: Epochs, number: int, valid: EncodedSamples, stopping: EarlyStopping
+    epochs: Epochs,
+    number: int,
+    valid: EncodedSamples,
+    stopping: EarlyStopping,
+    sampled: Uncalibrated,
 ) -> EpochReport:
     started_s = time.perf_counter()
     losses = epochs.run(number)
     seconds = time.perf_counter() - started_s
-    metrics = evaluate(predict(epochs.averaged, valid), valid.labels_C, valid.user_ids_C)
+    # Without the correction, PCOC would only say how many negatives were left out.
+    ctr_C = ctr_of(predict(epochs.averaged, valid), sampled)
+    metrics = evaluate(ctr_C, valid.labels_C, valid.user_ids_C)
     is_best = stopping.observe(metrics.auc, epochs.averaged.state_dict())
     return EpochReport(number, losses.click, losses.auxiliary, seconds, metrics, is_best)

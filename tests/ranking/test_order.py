@@ -1,6 +1,4 @@
-"""Probabilities, revenue and order: properties of pure arithmetic."""
-
-import math
+"""Revenue and order: properties of pure arithmetic."""
 
 import numpy as np
 import pytest
@@ -8,48 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from app.core.batch import ctr_of
 from app.ranking.order import best_first, ecpm_of
 
 few_numbers = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 1.0])  # so that some are equal
 ctrs = hnp.arrays(np.float64, st.integers(1, 20), elements=few_numbers)
-logits = hnp.arrays(np.float32, st.integers(0, 20), elements=st.floats(width=32, allow_nan=False))
-
-
-@given(logits)
-def test_a_ctr_is_a_probability_for_every_logit(logits_C):
-    ctr_C = ctr_of(logits_C)
-
-    assert ctr_C.dtype == np.float64
-    assert ((ctr_C >= 0) & (ctr_C <= 1)).all()
-
-
-@given(logits)
-def test_a_larger_logit_never_has_a_smaller_ctr(logits_C):
-    assert (np.diff(ctr_of(np.sort(logits_C))) >= 0).all()
-
-
-@pytest.mark.parametrize(
-    ("logit", "ctr"),
-    [
-        (0.0, 0.5),
-        (math.log(3), 0.75),
-        (-50.0, math.exp(-50.0)),
-        (-700.0, math.exp(-700.0)),
-        (-1000.0, 0.0),
-        (1000.0, 1.0),
-        (-3e38, 0.0),
-        (math.inf, 1.0),
-    ],
-)
-def test_a_ctr_is_the_logistic_of_its_logit(logit, ctr):
-    assert ctr_of(np.array([logit], np.float32)).tolist() == pytest.approx([ctr], rel=1e-6)
-
-
-def test_rare_clicks_keep_their_order_where_single_precision_would_not():
-    ctr_C = ctr_of(np.array([-120.0, -110.0, -100.0], np.float32))
-
-    assert 0 < ctr_C[0] < ctr_C[1] < ctr_C[2] < np.finfo(np.float32).tiny
 
 
 def test_ecpm_is_a_thousand_times_bid_times_ctr_and_none_without_a_bid():

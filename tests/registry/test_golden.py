@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from app.core.batch import RaggedBatch, Scores
+from app.core.calibration import UNCALIBRATED, Isotonic, Platt
 from app.features.encoder import Encoder
 from app.registry.golden import TOLERANCE, GoldenRequest, GoldenRequests, verify, with_scores
 from app.registry.model_store import ModelStore
@@ -44,42 +45,42 @@ def constant(logit: float):
 
 
 def test_scores_are_probabilities_of_each_candidate(encoder):
-    golden = with_scores(REQUESTS, encoder, constant(0.0))
+    golden = with_scores(REQUESTS, encoder, constant(0.0), UNCALIBRATED)
 
     assert [request.ctr for request in golden.requests] == [(0.5, 0.5), (0.5,)]
 
 
 def test_the_same_model_passes_also_from_json(encoder):
-    golden = with_scores(REQUESTS, encoder, constant(0.3))
+    golden = with_scores(REQUESTS, encoder, constant(0.3), UNCALIBRATED)
 
     restored = GoldenRequests.model_validate_json(golden.model_dump_json())
 
     assert restored == golden
-    verify(restored, encoder, constant(0.3))
+    verify(restored, encoder, constant(0.3), UNCALIBRATED)
 
 
 # The sigmoid's slope at 0 is 1/4.
 @pytest.mark.parametrize("logit", [4.4 * TOLERANCE, -4.4 * TOLERANCE, 5.0, float("nan")])
 def test_a_difference_above_the_tolerance_is_refused(encoder, logit):
-    golden = with_scores(REQUESTS, encoder, constant(0.0))
+    golden = with_scores(REQUESTS, encoder, constant(0.0), UNCALIBRATED)
 
     assert "golden request 0 scores differ" in refusal(
-        lambda: verify(golden, encoder, constant(logit))
+        lambda: verify(golden, encoder, constant(logit), UNCALIBRATED)
     )
 
 
 @pytest.mark.parametrize("logit", [3.6 * TOLERANCE, -3.6 * TOLERANCE])
 def test_another_cpu_may_round_differently(encoder, logit):
-    golden = with_scores(REQUESTS, encoder, constant(0.0))
+    golden = with_scores(REQUESTS, encoder, constant(0.0), UNCALIBRATED)
 
-    verify(golden, encoder, constant(logit))
+    verify(golden, encoder, constant(logit), UNCALIBRATED)
 
-    assert golden != with_scores(REQUESTS, encoder, constant(logit))
+    assert golden != with_scores(REQUESTS, encoder, constant(logit), UNCALIBRATED)
 
 
 @pytest.mark.parametrize("logit", [-1e30, 1e30])
 def test_a_logit_far_out_is_a_probability_too(encoder, logit):
-    golden = with_scores(REQUESTS, encoder, constant(logit))
+    golden = with_scores(REQUESTS, encoder, constant(logit), UNCALIBRATED)
 
     assert golden.requests[1].ctr == (float(logit > 0),)
 
@@ -88,5 +89,43 @@ def test_golden_requests_without_their_scores_are_refused(encoder):
     unscored = GoldenRequests(requests=REQUESTS)
 
     assert "golden request 0 has 0 scores" in refusal(
-        lambda: verify(unscored, encoder, constant(0.0))
+        lambda: verify(unscored, encoder, constant(0.0), UNCALIBRATED)
     )
+
+
+def test_scores_are_calibrated_as_they_are_served(encoder):
+    halved = Platt(negatives_kept=0.5, slope=1.0, offset=0.0)
+
+    golden = with_scores(REQUESTS, encoder, constant(0.0), halved)
+
+    assert golden.requests[1].ctr == pytest.approx((1 / 3,))
+    verify(golden, encoder, constant(0.0), halved)
+
+
+KNOTS = ((-5.0, -4.0), (0.0, -1.0), (5.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        UNCALIBRATED,
+        Isotonic(knots=KNOTS, negatives_kept=0.9999),
+        Isotonic(knots=KNOTS[:2]),
+        Isotonic(knots=(*KNOTS[:2], (5.0, 2.0001))),  # where no golden request scores
+    ],
+    ids=["none", "share", "shorter", "knot"],
+)
+def test_another_calibration_is_refused_wherever_it_differs(encoder, damaged):
+    golden = with_scores(REQUESTS, encoder, constant(-1.0), Isotonic(knots=KNOTS))
+
+    message = refusal(lambda: verify(golden, encoder, constant(-1.0), damaged))
+
+    assert "calibration is not the one" in message
+
+
+def test_golden_requests_from_before_calibration_are_those_of_the_model_alone(encoder):
+    golden = with_scores(REQUESTS, encoder, constant(0.3), UNCALIBRATED)
+
+    old = GoldenRequests.model_validate_json(golden.model_dump_json(exclude={"calibration"}))
+
+    verify(old, encoder, constant(0.3), UNCALIBRATED)

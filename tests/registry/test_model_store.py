@@ -13,10 +13,12 @@ from pydantic import ValidationError
 from safetensors.numpy import save
 from safetensors.torch import save as save_tensors
 
+from app.core.calibration import UNCALIBRATED, Isotonic
 from app.registry.manifest import Manifest
 from app.registry.model_store import ModelStore
+from app.registry.publishing import publish
 from tests.artifacts import publish_tiny_version
-from tests.registry.versions import edit_manifest, refusal, replace_file
+from tests.registry.versions import as_new, edit_manifest, refusal, replace_file
 
 FILES = (
     "weights.safetensors",
@@ -134,6 +136,21 @@ def test_a_manifest_that_is_none_is_refused(store, folder, content):
     (folder / "manifest.json").write_bytes(content)
 
     assert str(folder / "manifest.json") in refused_load(store)
+
+
+def test_a_manifest_from_before_calibration_serves_what_the_model_says(store, folder):
+    edit_manifest(folder, lambda manifest: manifest.update(calibration=None))
+
+    assert store.load("tiny", "1").manifest.calibration == UNCALIBRATED
+
+
+def test_a_calibration_is_part_of_the_manifest(store):
+    isotonic = Isotonic(negatives_kept=0.1, knots=((-2.0, -3.1), (1 / 3, 0.2)))
+    new = as_new(store.load("tiny", "1"), calibration=isotonic)
+
+    version = publish(store, new).version
+
+    assert store.read_manifest("tiny", version).calibration == isotonic
 
 
 @pytest.mark.parametrize(

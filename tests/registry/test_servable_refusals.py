@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.core.calibration import Platt
 from app.features.vocabulary import Vocabulary
 from app.inference.batch_policy import BatchPolicy
 from app.monitoring.metrics import Metrics
@@ -141,3 +142,11 @@ def test_a_copied_weights_file_is_noticed_before_it_is_read(tmp_path):
     shutil.copy(first / "weights.safetensors", second)
 
     assert "sha256 differs" in refusal(lambda: store.load("tiny", "2"))
+
+
+def test_a_damaged_calibration_is_refused(artifact):
+    damaged = artifact.manifest.model_copy(update={"calibration": Platt(slope=1.0, offset=0.01)})
+
+    message = refused(replace(artifact, manifest=damaged))
+
+    assert "tiny@1: its calibration is not the one" in message

@@ -24,6 +24,7 @@ def as_new(artifact: Artifact, **changes: Any) -> NewVersion:
         "vocabularies": artifact.vocabularies,
         "golden": artifact.golden,
         "prior_ctr": manifest.prior_ctr,
+        "calibration": manifest.calibration,
     }
     return NewVersion(**{**parts, **changes})
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from app.training.evaluation import auc, evaluate, gauc, pcoc
+from app.training.evaluation import auc, ece, evaluate, gauc, pcoc
 
 # C candidates
 
@@ -46,16 +46,18 @@ def naive_gauc(scores_C: np.ndarray, labels_C: np.ndarray, users_C: np.ndarray) 
 
 
 def test_metrics_of_four_impressions_by_hand() -> None:
-    logits_C = np.log(np.array([0.8, 0.6, 0.5, 0.25]) / np.array([0.2, 0.4, 0.5, 0.75]))
+    ctr_C = np.array([0.8, 0.6, 0.5, 0.25])
     labels_C = np.array([1, 0, 1, 0], np.float32)
 
-    metrics = evaluate(logits_C, labels_C, np.array([0, 0, 1, 1]))
+    metrics = evaluate(ctr_C, labels_C, np.array([0, 0, 1, 1]))
 
     assert metrics.auc == pytest.approx(3 / 4)
     assert metrics.gauc == pytest.approx(1.0)
     assert metrics.logloss == pytest.approx(-np.log([0.8, 0.4, 0.5, 0.75]).mean())
     assert metrics.pcoc == pytest.approx((0.8 + 0.6 + 0.5 + 0.25) / 2)
     assert metrics.rows == 4
+    # Every impression is a bin of its own.
+    assert metrics.ece == pytest.approx((0.2 + 0.6 + 0.5 + 0.25) / 4)
 
 
 @given(samples())
@@ -111,7 +113,48 @@ def test_pcoc_of_the_mean_label_is_one(samples: Samples) -> None:
     assert pcoc(2 * ctr_C, labels_C) == pytest.approx(2.0)
 
 
-def test_extreme_logits_stay_finite() -> None:
-    metrics = evaluate(np.array([-900.0, 900.0]), np.array([1.0, 0.0]), np.array([0, 0]))
+def naive_ece(ctr_C: np.ndarray, labels_C: np.ndarray, bins: int) -> float:
+    """Of distinct predictions, as many in each bin."""
+    order = np.argsort(ctr_C).reshape(bins, -1)
+    gaps = [abs(ctr_C[own].mean() - labels_C[own].mean()) for own in order]
+    return float(np.mean(gaps))
+
+
+@pytest.mark.parametrize("bins", [1, 15, 20])
+def test_ece_is_the_mean_gap_of_bins_with_as_many_rows(bins: int) -> None:
+    rng = np.random.default_rng(0)
+    ctr_C = rng.beta(1, 5, 600)
+    labels_C = (rng.random(600) < ctr_C).astype(np.float32)
+
+    assert ece(ctr_C, labels_C, bins=bins) == pytest.approx(naive_ece(ctr_C, labels_C, bins))
+
+
+def test_ece_of_one_bin_is_the_gap_of_the_means() -> None:
+    ctr_C, labels_C = np.array([0.2, 0.4, 0.6]), np.array([0.0, 0.0, 1.0])
+
+    assert ece(ctr_C, labels_C, bins=1) == pytest.approx(0.4 - 1 / 3)
+
+
+@given(samples(), st.integers(1, 20))
+def test_equal_predictions_that_are_right_on_average_have_no_ece(
+    samples: Samples, bins: int
+) -> None:
+    _, labels_C, _ = samples
+    ctr_C = np.full(len(labels_C), labels_C.mean(dtype=np.float64))
+
+    assert ece(ctr_C, labels_C, bins=bins) == pytest.approx(0, abs=1e-12)
+
+
+def test_ece_of_probabilities_that_are_twice_the_truth_is_the_truth() -> None:
+    rng = np.random.default_rng(1)
+    true_C = rng.uniform(0.01, 0.4, 200_000)
+    labels_C = (rng.random(len(true_C)) < true_C).astype(np.float64)
+
+    assert ece(true_C, labels_C) < 0.005
+    assert ece(2 * true_C, labels_C) == pytest.approx(true_C.mean(), abs=0.005)
+
+
+def test_certainties_that_are_wrong_stay_finite() -> None:
+    metrics = evaluate(np.array([0.0, 1.0]), np.array([1.0, 0.0]), np.array([0, 0]))
 
     assert np.isfinite(metrics.logloss)

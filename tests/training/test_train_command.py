@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from app.cli.train import train
+from app.core.calibration import Platt, ctr_of
 from app.core.schema import DenseSideField, SparseSideField
 from app.errors import ArtifactRefused, StartupRefused
 from app.features.encoder import Encoder
@@ -27,6 +28,7 @@ from app.training.encoding import encode_samples
 from app.training.evaluation import evaluate
 from app.training.features import Features
 from app.training.offline import engine_of, score_samples
+from app.training.options import CalibrationKind
 from app.training.prediction import predict
 from app.training.samples import Samples, read_samples
 from app.training.side_fields import fields_of
@@ -121,10 +123,42 @@ def test_scores_as_in_serving_are_those_of_training(
 
     offline_C = score_samples(artifact, test_samples)
 
-    assert offline_C.dtype == np.float32
-    np.testing.assert_allclose(offline_C, predict(model, encoded), atol=1e-6)
+    assert offline_C.dtype == np.float64
+    calibrated_C = ctr_of(predict(model, encoded), manifest.calibration)
+    np.testing.assert_allclose(offline_C, calibrated_C, atol=1e-6)
     metrics = evaluate(offline_C, encoded.labels_C, encoded.user_ids_C)
     assert metrics.auc == pytest.approx(manifest.metrics["test"].auc, abs=1e-6)
+
+
+def test_the_metrics_are_of_calibrated_ctrs_beside_those_of_the_model_alone(
+    artifact: Artifact,
+) -> None:
+    manifest = artifact.manifest
+    served, own = manifest.metrics, manifest.metrics_uncalibrated
+
+    assert isinstance(manifest.calibration, Platt)
+    assert served["valid"].pcoc == pytest.approx(1, abs=1e-6)
+    assert own["valid"].pcoc != pytest.approx(1, abs=1e-6)
+    for split in ("valid", "test"):
+        assert served[split].auc == pytest.approx(own[split].auc, abs=1e-12)
+        assert served[split].ece != own[split].ece
+
+
+@pytest.mark.parametrize("kind", get_args(CalibrationKind))
+def test_negatives_that_training_did_not_see_are_restored(
+    samples: Path, tmp_path: Path, kind: str
+) -> None:
+    options = (f"--calibration={kind}", "--negatives-kept=0.25", "--limit-rows=200")
+
+    answer = train_planted(samples, tmp_path, *options)
+
+    manifest = ModelStore(tmp_path).read_manifest("ads", "1")
+    mean = read_samples(samples / "train.tsv", limit_rows=200).labels_C.mean()
+    assert manifest.prior_ctr == pytest.approx(mean / (mean + (1 - mean) / 0.25))
+    assert manifest.training.options["negatives_kept"] == 0.25
+    assert (manifest.calibration.kind, manifest.calibration.negatives_kept) == (kind, 0.25)
+    assert answer["calibration"] == json.loads(manifest.calibration.model_dump_json())
+    assert answer["metrics"]["test"] != answer["metrics_uncalibrated"]["test"]
 
 
 def test_golden_requests_cover_the_edges(artifact: Artifact) -> None:
@@ -169,7 +203,7 @@ def test_the_json_has_metrics_and_the_baseline(samples: Path, tmp_path: Path) ->
 
     assert answer["name"] == "ads"
     assert set(answer["metrics"]) == set(answer["popularity"]) == {"valid", "test"}
-    assert set(answer["metrics"]["test"]) == {"auc", "gauc", "logloss", "pcoc", "rows"}
+    assert set(answer["metrics"]["test"]) == {"auc", "gauc", "logloss", "pcoc", "rows", "ece"}
     assert [epoch["epoch"] for epoch in answer["epochs"]] == [1, 2]
 
 
@@ -180,6 +214,8 @@ def test_the_table_compares_with_popularity(samples: Path, tmp_path: Path) -> No
 
     assert "dien@1" in printed
     assert "popularity" in printed
+    assert "uncalibrated" in printed
+    assert "ECE" in printed
 
 
 def test_prepared_samples_can_be_trained_on(tmp_path: Path) -> None:
@@ -279,4 +315,4 @@ def _choices(option: Any) -> tuple[Any, ...]:
 def _verify(artifact: Artifact) -> None:
     engine: Engine = engine_of(artifact)
     encoder = Encoder(artifact.manifest.features, artifact.vocabularies)
-    verify(artifact.golden, encoder, engine.score)
+    verify(artifact.golden, encoder, engine.score, artifact.manifest.calibration)

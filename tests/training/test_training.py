@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
+from app.core.batch import Doubles
+from app.core.calibration import UNCALIBRATED, ctr_of
 from app.core.schema import OOV_ROW, PAD_ROW
 from app.errors import StartupRefused
-from app.models.factory import build_model
+from app.models.factory import Model, build_model
 from app.training.encoding import EncodedSamples
 from app.training.evaluation import evaluate
 from app.training.options import LossOptions, OptimizerOptions
@@ -43,6 +44,10 @@ def trained(world: PlantedWorld) -> Trained:
     return world.train()
 
 
+def model_ctr(model: Model, split: EncodedSamples) -> Doubles:
+    return ctr_of(predict(model, split), UNCALIBRATED)
+
+
 def unknown_items(split: EncodedSamples) -> EncodedSamples:
     items_CF = split.batch.candidates_CF.copy()
     items_CF[:, 0] = OOV_ROW
@@ -52,7 +57,7 @@ def unknown_items(split: EncodedSamples) -> EncodedSamples:
 def test_a_planted_pattern_is_learned(world: PlantedWorld, trained: Trained) -> None:
     test = world.splits["test"]
 
-    metrics = evaluate(predict(trained.model, test), test.labels_C, test.user_ids_C)
+    metrics = evaluate(model_ctr(trained.model, test), test.labels_C, test.user_ids_C)
 
     assert metrics.auc > 0.8  # users without behaviors stay at chance
     assert metrics.gauc > 0.8
@@ -90,7 +95,7 @@ def test_training_ends_with_the_weights_of_its_best_epoch(world: PlantedWorld) -
 
     trained = world.train(QUICK, valid="upside_down")
 
-    again = evaluate(predict(trained.model, valid), valid.labels_C, valid.user_ids_C)
+    again = evaluate(model_ctr(trained.model, valid), valid.labels_C, valid.user_ids_C)
     best = max(trained.epochs, key=lambda report: report.valid.auc)
     assert best.epoch < len(trained.epochs)
     assert best.is_best
@@ -130,7 +135,7 @@ def test_padding_stays_zero_and_the_unknown_row_is_learned(
 def test_unknown_items_score_near_the_prior(world: PlantedWorld, trained: Trained) -> None:
     test = world.splits["test"]
 
-    ctr_C = 1 / (1 + np.exp(-predict(trained.model, unknown_items(test))))
+    ctr_C = model_ctr(trained.model, unknown_items(test))
 
     assert abs(ctr_C.mean() - test.labels_C.mean()) < 0.1
 
@@ -140,7 +145,7 @@ def test_a_known_category_still_tells_of_an_unknown_item(
 ) -> None:
     test = unknown_items(world.splits["test"])
 
-    metrics = evaluate(predict(trained.model, test), test.labels_C, test.user_ids_C)
+    metrics = evaluate(model_ctr(trained.model, test), test.labels_C, test.user_ids_C)
 
     assert metrics.auc > 0.75
 
