@@ -23,7 +23,9 @@ SAMPLE_COLUMNS = (
     "history_items",
     "history_cates",
     "history_timestamps",
+    "true_ctr",
 )
+_KEEPING_SEED = 1  # which negatives are kept is drawn apart from what happens in the world
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Split:
     test_days: int = 3
     max_history: int = 50  # the newest clicks are kept
     min_history: int = 0  # impressions of users with fewer clicks so far are left out
+    negatives_kept: float = 1.0  # share of the training impressions without a click, drawn
 
     def windows_s(self, now_s: int) -> dict[str, tuple[int, int]]:
         """Unix seconds from (inclusive) and until (exclusive), by the name of the split."""
@@ -48,10 +51,17 @@ class Split:
         first_N, end_N = world.log.history_ranges(self.max_history)
         long_enough_N = end_N - first_N >= self.min_history
         time_N = world.log.timestamp_N
-        return {
+        masks = {
             name: long_enough_N & (start <= time_N) & (time_N < end)
             for name, (start, end) in self.windows_s(world.config.now_s).items()
         }
+        masks["train"] &= world.log.clicked_N | self._kept(world)
+        return masks
+
+    def _kept(self, world: AdWorld) -> Bools:
+        """A draw for every impression; the lower the share, the fewer of the same are kept."""
+        rng = np.random.default_rng([world.config.seed, _KEEPING_SEED])
+        return rng.random(len(world.log)) < self.negatives_kept
 
 
 def write_samples(world: AdWorld, out_dir: Path, split: Split | None = None) -> dict[str, int]:
@@ -60,6 +70,7 @@ def write_samples(world: AdWorld, out_dir: Path, split: Split | None = None) -> 
     Tab separated with the header `SAMPLE_COLUMNS`, user after user in time order, so that rows with
     equal histories are neighbors. `label` is 1 if the impression was clicked, else 0; timestamps
     are unix seconds; the histories are comma-joined, oldest first, and empty for a new user.
+    `true_ctr` is the probability that `label` was drawn with: to measure by, not to train on.
     """
     split = split or Split()
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -90,4 +101,4 @@ def _lines(world: AdWorld, mask_N: Bools, max_history: int) -> Iterator[str]:
             str(log.timestamp_N[row]),
         )
         histories = (clicked_items[past], clicked_cates[past], clicked_times[past])
-        yield "\t".join((*target, *map(",".join, histories)))
+        yield "\t".join((*target, *map(",".join, histories), f"{log.true_ctr_N[row]:.6g}"))

@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,10 @@ from app.simulation.samples import Split, write_samples
 from app.simulation.simulate import simulate
 
 SPLIT = Split(train_days=15, valid_days=3, test_days=3, max_history=12)
-COLUMNS = "label user_id item_id cate_id timestamp history_items history_cates history_timestamps"
+COLUMNS = (
+    "label user_id item_id cate_id timestamp history_items history_cates history_timestamps "
+    "true_ctr"
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,20 @@ def test_every_sample_is_a_logged_impression_with_its_drawn_click(small_world, e
         assert row["cate_id"] == catalog.category_of(row["item_id"])
 
 
+def test_every_sample_says_the_probability_that_its_label_was_drawn_with(small_world, every_sample):
+    log, catalog = small_world.log, small_world.catalog
+    truth = {
+        (small_world.user_ids[user], catalog.item_ids[item], str(time)): ctr
+        for user, item, time, ctr in zip(
+            log.user_N, log.item_N, log.timestamp_N, log.true_ctr_N, strict=True
+        )
+    }
+
+    for row in every_sample:
+        expected = truth[row["user_id"], row["item_id"], row["timestamp"]]
+        assert float(row["true_ctr"]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_histories_are_the_newest_clicks_strictly_before_the_target(small_world, every_sample):
     clicks = click_log(small_world)
     clicks_of = defaultdict(list)
@@ -102,6 +120,21 @@ def test_users_without_enough_history_are_left_out_on_request(small_world, tmp_p
     without = rows_of(tmp_path / "known" / "train.tsv")
     assert [row for row in with_empty if row["history_items"]] == without
     assert len(without) < len(with_empty)
+
+
+def test_negatives_are_sampled_down_in_training_alone(small_world, samples, tmp_path):
+    write_samples(small_world, tmp_path, replace(SPLIT, negatives_kept=0.2))
+
+    fewer = {name: rows_of(tmp_path / f"{name}.tsv") for name in samples}
+    assert (fewer["valid"], fewer["test"]) == (samples["valid"], samples["test"])
+    assert [row for row in samples["train"] if row in fewer["train"]] == fewer["train"]
+    clicks, kept_clicks = (
+        [row for row in rows if row["label"] == "1"] for rows in (samples["train"], fewer["train"])
+    )
+    assert kept_clicks == clicks
+    negatives = len(samples["train"]) - len(clicks)
+    deviation = (negatives * 0.2 * 0.8) ** 0.5
+    assert len(fewer["train"]) - len(clicks) == pytest.approx(0.2 * negatives, abs=4 * deviation)
 
 
 def test_the_same_world_writes_identical_bytes(small_config, folder, tmp_path):
