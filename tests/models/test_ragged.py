@@ -42,11 +42,30 @@ def test_a_step_runs_exactly_the_sequences_that_have_it(lengths):
 
 
 @given(lengths_of_some)
-def test_a_plan_restores_the_order_it_changed(lengths):
+def test_a_walk_takes_every_step_of_every_sequence_once_and_in_order(lengths):
     plan = StepPlan.of(as_rows(lengths))
-    rows_RH = torch.arange(len(lengths)).unsqueeze(1)
 
-    assert torch.equal(plan.restore(rows_RH[plan.order_R]), rows_RH)
+    walked = list(zip(plan.order_R[plan.rank_P].tolist(), plan.step_P.tolist(), strict=True))
+
+    assert sorted(walked) == [
+        (row, step) for row, length in enumerate(lengths) for step in range(length)
+    ]
+    assert [step for _, step in walked] == sorted(step for _, step in walked)
+    assert plan.rows(starts_of(as_rows(lengths))).tolist() == [
+        sum(lengths[:row]) + step for row, step in walked
+    ]
+
+
+@given(lengths_of_some.filter(any))
+def test_a_walk_knows_where_each_sequence_ends(lengths):
+    lengths_R = as_rows(lengths)
+    plan = StepPlan.of(lengths_R)
+    values_RT = torch.arange(100 * len(lengths)).reshape(len(lengths), 100)
+    values_P = plan.steps(values_RT)
+
+    last = values_P[plan.last(lengths_R > 0)].tolist()
+
+    assert last == [100 * row + length - 1 for row, length in enumerate(lengths) if length]
 
 
 @given(lengths_and_users())

@@ -66,7 +66,7 @@ class StepPlan:
         return values_RT[self.order_R[self.rank_P], self.step_P]
 
     def last(self, filled_R: Tensor) -> Tensor:
-        """Where in the walk the last steps of these sequences are, in the caller's order."""
+        """Where in the walk the last steps of these non-empty sequences are, in their order."""
         rank_R = torch.empty_like(self.order_R)
         rank_R[self.order_R] = torch.arange(len(rank_R), device=rank_R.device)
         step_starts_T = starts_of(torch.tensor(self.running, device=rank_R.device))
