@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from app.core.calibration import UNCALIBRATED, Calibration
+from app.core.request import BEHAVIOR_FIELDS
 from app.core.schema import (
     DenseSideField,
     FeatureSchema,
@@ -50,7 +51,7 @@ GOLDEN = (
 )
 
 
-def publish_tiny_version(
+def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be varied
     root: Path,
     name: str = "tiny",
     *,
@@ -58,6 +59,7 @@ def publish_tiny_version(
     side_fields: tuple[SideField, ...] = SIDE_FIELDS,
     max_behaviors: int = 10,
     calibration: Calibration = UNCALIBRATED,
+    behavior_fields: tuple[str, ...] = BEHAVIOR_FIELDS,
 ) -> Manifest:
     """Publishes and activates a version whose weights depend on the seed alone."""
     vocabularies = {
@@ -66,15 +68,19 @@ def publish_tiny_version(
         "device": Vocabulary.of(DEVICES),
     }
     schema = FeatureSchema(
-        behavior_fields=(
-            SparseField(name="item_id", embedding_dim=4, rows=vocabularies["item_id"].rows),
-            SparseField(name="category_id", embedding_dim=4, rows=vocabularies["category_id"].rows),
+        behavior_fields=tuple(
+            SparseField(name=name, embedding_dim=4, rows=vocabularies[name].rows)
+            for name in behavior_fields
         ),
         side_fields=side_fields,
         max_behaviors=max_behaviors,
     )
     architecture = DienConfig(
-        hidden_size=8, attention_units=(6,), mlp_units=(8,), embedding_init_std=1.0
+        field_groups=(behavior_fields,),
+        hidden_size=8,
+        attention_units=(6,),
+        mlp_units=(8,),
+        embedding_init_std=1.0,
     )
     torch.manual_seed(seed)
     model = build_model(architecture, schema).eval()

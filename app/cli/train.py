@@ -40,8 +40,8 @@ def train(
         typer.Option(
             metavar="SOURCE:NAME:KIND[:DIM]",
             help="A column of the samples to read too, as often as needed: SOURCE is profile, "
-            "context or candidate, KIND is sparse (an id; DIM is its embedding's width) or dense "
-            "(a number, standardized).",
+            "context, candidate or any (whichever of them has it), KIND is sparse (an id; DIM is "
+            "its embedding's width) or dense (a number, standardized).",
             rich_help_panel=FEATURES,
         ),
     ] = None,

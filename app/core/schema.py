@@ -11,7 +11,10 @@ OOV_ROW = 1  # an id that training did not know: trained, by random id dropout
 FIRST_ID_ROW = 2
 
 FieldName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Source = Literal["profile", "context", "candidate"]
+# `any` is the candidate's own value, else that of the context, else that of the profile: for models
+# that were trained on flat rows, which do not say what belongs to whom.
+Source = Literal["profile", "context", "candidate", "any"]
+CANDIDATE_SOURCES: frozenset[Source] = frozenset({"candidate", "any"})  # columns of candidates
 
 
 class SparseField(BaseModel):
@@ -51,7 +54,7 @@ class FeatureSchema(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    behavior_fields: tuple[SparseField, ...]  # shared by behaviors and candidates
+    behavior_fields: tuple[SparseField, ...]  # shared by behaviors and candidates; the item first
     user_id: SparseField | None = None
     side_fields: tuple[SideField, ...] = ()
     max_behaviors: int = Field(default=50, ge=1, le=10_000)  # the newest are kept
@@ -59,8 +62,10 @@ class FeatureSchema(BaseModel):
     @model_validator(mode="after")
     def _check_names(self) -> Self:
         names = tuple(field.name for field in self.behavior_fields)
-        if names != BEHAVIOR_FIELDS:
-            raise ValueError(f"behavior_fields must be {BEHAVIOR_FIELDS}, not {names}")
+        if names not in (BEHAVIOR_FIELDS, BEHAVIOR_FIELDS[:1]):
+            raise ValueError(
+                f"behavior_fields must be {BEHAVIOR_FIELDS} or {BEHAVIOR_FIELDS[:1]}, not {names}"
+            )
         if self.user_id is not None and self.user_id.name != "user_id":
             raise ValueError(f"the user field must be named user_id, not {self.user_id.name}")
         every = [*names, "user_id", *(field.name for field in self.side_fields)]
@@ -79,7 +84,7 @@ class FeatureSchema(BaseModel):
         side = tuple(
             field
             for field in self.side_fields
-            if field.kind == "sparse" and field.source != "candidate"
+            if field.kind == "sparse" and field.source not in CANDIDATE_SOURCES
         )
         return (self.user_id, *side) if self.user_id else side
 
@@ -88,7 +93,7 @@ class FeatureSchema(BaseModel):
         return tuple(
             field
             for field in self.side_fields
-            if field.kind == "sparse" and field.source == "candidate"
+            if field.kind == "sparse" and field.source in CANDIDATE_SOURCES
         )
 
     @property
@@ -96,7 +101,7 @@ class FeatureSchema(BaseModel):
         return tuple(
             field
             for field in self.side_fields
-            if field.kind == "dense" and field.source != "candidate"
+            if field.kind == "dense" and field.source not in CANDIDATE_SOURCES
         )
 
     @property
@@ -104,7 +109,7 @@ class FeatureSchema(BaseModel):
         return tuple(
             field
             for field in self.side_fields
-            if field.kind == "dense" and field.source == "candidate"
+            if field.kind == "dense" and field.source in CANDIDATE_SOURCES
         )
 
     @property

@@ -1,20 +1,28 @@
 """Raw features of many requests to one ragged batch: one vectorized search per field."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from app.core.batch import Floats, RaggedBatch, Rows
 from app.core.keys import keys_of
-from app.core.request import BEHAVIOR_FIELDS, BehaviorSequence, Candidates, FieldValue, UserContext
-from app.core.schema import OOV_ROW, DenseSideField, FeatureSchema, SparseField
+from app.core.request import BehaviorSequence, Candidates, FieldValue, UserContext
+from app.core.schema import (
+    CANDIDATE_SOURCES,
+    OOV_ROW,
+    DenseSideField,
+    FeatureSchema,
+    SparseField,
+)
 from app.features.vocabulary import Vocabulary
 
 # U users (one per request), N behaviors, C candidates, F behavior fields
 
 Fields = Mapping[str, FieldValue]
+Job = tuple[UserContext, Candidates]
 
 # No training value is this many deviations from the mean (of n values none is further than sqrt n),
 # and what a client sends must not overflow into a score that is not a number.
@@ -36,26 +44,28 @@ class Encoder:
     def __init__(self, schema: FeatureSchema, vocabularies: Mapping[str, Vocabulary]) -> None:
         self.schema = schema
         self.vocabularies = vocabularies
+        self._found_anywhere = frozenset(
+            field.name for field in schema.side_fields if field.source == "any"
+        )
 
-    def encode(self, requests: Sequence[tuple[UserContext, Candidates]]) -> EncodedRequests:
+    def encode(self, requests: Sequence[Job]) -> EncodedRequests:
         """One user and at least one candidate per request, in their order."""
         schema = self.schema
-        users = [user for user, _ in requests]
-        candidates = [ads for _, ads in requests]
-        histories = [user.behaviors.newest(schema.max_behaviors) for user in users]
-        user_fields = [self._fields_of(user) for user in users]
+        histories = [user.behaviors.newest(schema.max_behaviors) for user, _ in requests]
+        of_users = partial(_user_column, [self._fields_of(user) for user, _ in requests])
+        of_ads = partial(_candidate_column, requests, self._found_anywhere)
+        candidates_U = [len(ads) for _, ads in requests]
+        users, candidates = len(requests), sum(candidates_U)
         batch = RaggedBatch(
             lengths_U=np.array([len(history) for history in histories], np.int64),
             behaviors_NF=self._behavior_rows(histories),
             behavior_seconds_N=_behavior_seconds(histories),
-            user_sparse_US=self._sparse(schema.user_sparse_fields, _columns(user_fields)),
-            user_dense_UD=_dense(schema.user_dense_fields, _columns(user_fields), len(users)),
-            candidates_CF=self._sparse(schema.behavior_fields, _joined(candidates)),
-            candidate_sparse_CS=self._sparse(schema.candidate_sparse_fields, _joined(candidates)),
-            candidate_dense_CD=_dense(
-                schema.candidate_dense_fields, _joined(candidates), sum(map(len, candidates))
-            ),
-            user_of_C=np.repeat(np.arange(len(users)), [len(ads) for ads in candidates]),
+            user_sparse_US=self._sparse(schema.user_sparse_fields, of_users, users),
+            user_dense_UD=_dense(schema.user_dense_fields, of_users, users),
+            candidates_CF=self._sparse(schema.behavior_fields, of_ads, candidates),
+            candidate_sparse_CS=self._sparse(schema.candidate_sparse_fields, of_ads, candidates),
+            candidate_dense_CD=_dense(schema.candidate_dense_fields, of_ads, candidates),
+            user_of_C=np.repeat(np.arange(users), candidates_U),
         )
         return EncodedRequests(batch, _unknown_items(batch), self._unknown_ids(batch))
 
@@ -64,24 +74,25 @@ class Encoder:
         sources = {"profile": user.profile, "context": user.context}
         values: dict[str, FieldValue] = {"user_id": user.user_id}
         for field in self.schema.side_fields:
-            if field.source != "candidate":
+            if field.source not in CANDIDATE_SOURCES:
                 values[field.name] = sources[field.source].get(field.name)
         return values
 
     def _behavior_rows(self, histories: Sequence[BehaviorSequence]) -> Rows:
         keys_NF = np.concatenate([history.keys_TF for history in histories])
         columns = [
-            self.vocabularies[name].rows_of(keys_NF[:, column])
-            for column, name in enumerate(BEHAVIOR_FIELDS)
+            self.vocabularies[field.name].rows_of(keys_NF[:, column])
+            for column, field in enumerate(self.schema.behavior_fields)
         ]
         return np.stack(columns, axis=1)
 
-    def _sparse(self, fields: Sequence[SparseField], column_of: "_ColumnOf") -> Rows:
-        columns = [
-            self.vocabularies[field.name].rows_of(keys_of(map(_id_text, column_of(field.name))))
-            for field in fields
-        ]
-        return np.stack(columns, axis=1) if columns else np.empty((column_of.rows, 0), np.int64)
+    def _sparse(self, fields: Sequence[SparseField], column_of: "_ColumnOf", rows: int) -> Rows:
+        table_rows = np.empty((rows, len(fields)), np.int64)
+        for column, field in enumerate(fields):
+            values, repeats = column_of(field.name)
+            found = self.vocabularies[field.name].rows_of(keys_of(map(_id_text, values)))
+            table_rows[:, column] = np.repeat(found, repeats)
+        return table_rows
 
     def _unknown_ids(self, batch: RaggedBatch) -> dict[str, int]:
         schema = self.schema
@@ -102,25 +113,34 @@ def _behavior_seconds(histories: Sequence[BehaviorSequence]) -> Rows:
     return np.concatenate([history.timestamps_T for history in histories]).astype(np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class _ColumnOf:
-    """A field's values over all rows of a batch, None where a row does not have it."""
-
-    parts: Sequence[tuple[Mapping[str, Sequence[FieldValue]], int]]
-    rows: int
-
-    def __call__(self, name: str) -> Iterable[FieldValue]:
-        for columns, rows in self.parts:
-            yield from columns.get(name) or (None,) * rows
+# A field's values over a batch, and for how many consecutive rows each of them stands.
+_Column = tuple[list[FieldValue], list[int]]
+_ColumnOf = Callable[[str], _Column]
 
 
-def _joined(candidates: Sequence[Candidates]) -> _ColumnOf:
-    return _ColumnOf([(ads.fields, len(ads)) for ads in candidates], sum(map(len, candidates)))
+def _user_column(users: Sequence[Fields], name: str) -> _Column:
+    return [fields[name] for fields in users], [1] * len(users)
 
 
-def _columns(rows: Sequence[Fields]) -> _ColumnOf:
-    parts = [({name: (value,) for name, value in row.items()}, 1) for row in rows]
-    return _ColumnOf(parts, len(rows))
+def _candidate_column(requests: Sequence[Job], found_anywhere: Set[str], name: str) -> _Column:
+    """A value that all candidates of a request share is there once, however many they are."""
+    values: list[FieldValue] = []
+    repeats: list[int] = []
+    for user, ads in requests:
+        shared = _value_beside_candidates(user, name) if name in found_anywhere else None
+        own = ads.fields.get(name)
+        if not own:
+            values.append(shared)
+            repeats.append(len(ads))
+            continue
+        values += own if shared is None else [shared if value is None else value for value in own]
+        repeats += [1] * len(own)
+    return values, repeats
+
+
+def _value_beside_candidates(user: UserContext, name: str) -> FieldValue:
+    value = user.context.get(name)
+    return user.profile.get(name) if value is None else value
 
 
 def _id_text(value: FieldValue) -> str:
@@ -133,13 +153,15 @@ def _id_text(value: FieldValue) -> str:
 
 
 def _dense(fields: Sequence[DenseSideField], column_of: _ColumnOf, rows: int) -> Floats:
-    values = np.empty((rows, len(fields)), np.float32)
+    standardized = np.empty((rows, len(fields)), np.float32)
     for column, field in enumerate(fields):
-        numbers = [_number(value, field.mean) for value in column_of(field.name)]
+        values, repeats = column_of(field.name)
+        numbers = [_number(value, field.mean) for value in values]
         with np.errstate(over="ignore"):
             deviations = (np.array(numbers) - field.mean) / field.std
-        values[:, column] = deviations.clip(-LARGEST_DENSE, LARGEST_DENSE)
-    return values
+        within_reach = deviations.clip(-LARGEST_DENSE, LARGEST_DENSE)
+        standardized[:, column] = np.repeat(within_reach, repeats)
+    return standardized
 
 
 def _number(value: FieldValue, missing: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from app.core.deadline import Deadline
-from app.core.request import BEHAVIOR_FIELDS, Candidates, FeatureKind, RankRequest, UserContext
+from app.core.request import Candidates, FeatureKind, RankRequest, UserContext
 from app.core.schema import FeatureSchema
 from app.features.coalescing import CoalescedReader
 from app.features.redis_store import FieldsRead, HistoryRead, RedisStore
@@ -49,12 +49,12 @@ class FeatureReader:
         history, profile, ads = await asyncio.gather(
             self._read_history(request, timeout_s),
             self._read_profile(request, schema, timeout_s),
-            self._read_ads(request.candidates, schema, timeout_s),
+            self._read_ads(request, schema, timeout_s),
         )
         stated = profile.fields if request.profile is None else request.profile
         return RequestFeatures(
             UserContext(request.user_id, history.behaviors, stated, request.context),
-            _with_catalog(request.candidates, schema, ads),
+            _with_catalog(request, schema, ads),
             _problems(history, profile, ads.values()),
         )
 
@@ -72,18 +72,19 @@ class FeatureReader:
     async def _read_profile(
         self, request: RankRequest, schema: FeatureSchema, timeout_s: float
     ) -> FieldsRead:
-        has_profile = any(field.source == "profile" for field in schema.side_fields)
-        if request.profile is not None or not has_profile:
+        if request.profile is not None or not _has_use_for_profile(request, schema):
             return FieldsRead()
         profile = await _in_time(self._profiles.read(request.user_id), timeout_s)
         return FieldsRead(problem=LATE) if profile is None else profile
 
     async def _read_ads(
-        self, candidates: Candidates, schema: FeatureSchema, timeout_s: float
+        self, request: RankRequest, schema: FeatureSchema, timeout_s: float
     ) -> Mapping[str, FieldsRead]:
         """What the catalog has on every ad that the request does not describe in full."""
+        candidates = request.candidates
         nothing = [None] * len(candidates)
-        columns = [candidates.fields.get(name) or nothing for name in _catalog_fields(schema)]
+        names = _catalog_fields(request, schema)
+        columns = [candidates.fields.get(name) or nothing for name in names]
         missing = [
             ad_id
             for ad_id, *values in zip(candidates.ad_ids, *columns, strict=True)
@@ -118,9 +119,33 @@ async def _in_time(answer: Awaitable[Answer], timeout_s: float) -> Answer | None
         return None
 
 
-def _catalog_fields(schema: FeatureSchema) -> tuple[str, ...]:
-    side = (field.name for field in schema.side_fields if field.source == "candidate")
-    return (*BEHAVIOR_FIELDS, *side)
+def _has_use_for_profile(request: RankRequest, schema: FeatureSchema) -> bool:
+    return any(
+        one.source == "profile" or (one.source == "any" and not _is_said(request, one.name))
+        for one in schema.side_fields
+    )
+
+
+def _is_said(request: RankRequest, name: str) -> bool:
+    """Whether every candidate has a value, be it from the context."""
+    own = request.candidates.fields.get(name) or (None,)
+    return request.context.get(name) is not None or None not in own
+
+
+def _catalog_fields(request: RankRequest, schema: FeatureSchema) -> tuple[str, ...]:
+    """What the catalog may add; what the request says, of whomever, wins over what is stored."""
+    side = (
+        one.name
+        for one in schema.side_fields
+        if one.source == "candidate"
+        or (one.source == "any" and not _is_said_of_all_candidates(request, one.name))
+    )
+    return (*(one.name for one in schema.behavior_fields), *side)
+
+
+def _is_said_of_all_candidates(request: RankRequest, name: str) -> bool:
+    said = (request.context, request.profile or {})
+    return any(fields.get(name) is not None for fields in said)
 
 
 def _problems(
@@ -136,14 +161,15 @@ def _problems(
 
 
 def _with_catalog(
-    candidates: Candidates, schema: FeatureSchema, ads: Mapping[str, FieldsRead]
+    request: RankRequest, schema: FeatureSchema, ads: Mapping[str, FieldsRead]
 ) -> Candidates:
     """The request's own values win over the catalog's."""
+    candidates = request.candidates
     catalog = {ad_id: ad.fields for ad_id, ad in ads.items() if ad.fields}
     if not catalog:
         return candidates
     columns = dict(candidates.fields)
-    for name in _catalog_fields(schema):
+    for name in _catalog_fields(request, schema):
         given = candidates.fields.get(name) or [None] * len(candidates)
         columns[name] = [
             catalog.get(ad_id, {}).get(name) if value is None else value

@@ -43,4 +43,7 @@ class Explainer:
         return self._named[step]
 
     def _raw_id(self, field: str, key: int) -> str | None:
-        return self._request_ids.get(key) or self._vocabularies[field].raw_id(key)
+        if key in self._request_ids:
+            return self._request_ids[key]
+        vocabulary = self._vocabularies.get(field)  # a model may read the items alone
+        return vocabulary.raw_id(key) if vocabulary is not None else None

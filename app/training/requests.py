@@ -1,6 +1,6 @@
 """Samples as the requests that clients would send for them: raw values, as in serving."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from app.core.request import (
     FieldValue,
     UserContext,
 )
-from app.core.schema import Source
+from app.core.schema import CANDIDATE_SOURCES, Source
 from app.training.columns import Columns
 from app.training.samples import Samples
 from app.training.side_fields import DeclaredField
@@ -37,7 +37,7 @@ class SampleRequests:
         span = self.behaviors_of(user)
         behaviors = BehaviorSequence(self._keys_NF[span], self._samples.behavior_times_N[span])
         profile, context = (
-            {name: values[0] for name, values in self._values(users, source, here).items()}
+            {name: values[0] for name, values in self._values(users, {source}, here).items()}
             for source in _USER_SOURCES
         )
         return UserContext(users.ids["user_id"][here][0], behaviors, profile, context)
@@ -48,7 +48,7 @@ class SampleRequests:
             name: columns.ids[name][rows] for name in BEHAVIOR_FIELDS
         }
         count = len(fields["item_id"])
-        fields |= self._values(columns, "candidate", rows)
+        fields |= self._values(columns, CANDIDATE_SOURCES, rows)
         return Candidates([str(index) for index in range(count)], [None] * count, fields)
 
     def behaviors_of(self, user: int) -> slice:
@@ -60,9 +60,9 @@ class SampleRequests:
         return _span(self._candidate_ends_U, user)
 
     def _values(
-        self, columns: Columns, source: Source, rows: slice
+        self, columns: Columns, sources: Collection[Source], rows: slice
     ) -> dict[str, Sequence[FieldValue]]:
-        fields = [field for field in self._fields if field.source == source]
+        fields = [field for field in self._fields if field.source in sources]
         return {field.name: _raw(columns, field, rows) for field in fields}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from app.core.schema import FeatureSchema, Source
+from app.core.schema import CANDIDATE_SOURCES, FeatureSchema, Source
 from app.errors import StartupRefused
 
 Kind = Literal["sparse", "dense"]
@@ -45,7 +45,7 @@ class DeclaredField:
 
     @property
     def of_candidate(self) -> bool:
-        return self.source == "candidate"
+        return self.source in CANDIDATE_SOURCES
 
 
 def parse_fields(declarations: Sequence[str]) -> tuple[DeclaredField, ...]:

@@ -38,6 +38,24 @@ def test_columns_keep_the_order_of_declaration_and_the_user_id_is_first():
     assert schema.item_embedding_dim == 6
 
 
+def test_a_field_of_any_source_is_a_column_of_the_candidates():
+    shelf = SparseSideField(name="shelf", embedding_dim=1, rows=3, source="any")
+    weight = DenseSideField(name="weight", source="any")
+
+    schema = FeatureSchema(behavior_fields=(ITEM, CATEGORY), side_fields=(shelf, *SIDES, weight))
+
+    assert names(schema.candidate_sparse_fields) == ["shelf", "slot"]
+    assert names(schema.candidate_dense_fields) == ["price", "weight"]
+    assert names(schema.user_sparse_fields) == ["device", "gender"]
+
+
+def test_a_model_may_look_at_items_alone():
+    schema = FeatureSchema(behavior_fields=(ITEM,))
+
+    assert names(schema.sparse_fields) == ["item_id"]
+    assert schema.item_embedding_dim == 4
+
+
 def test_a_schema_survives_json():
     schema = FeatureSchema(behavior_fields=(ITEM, CATEGORY), side_fields=SIDES, max_behaviors=7)
 
@@ -47,7 +65,8 @@ def test_a_schema_survives_json():
 @pytest.mark.parametrize(
     "changed",
     [
-        pytest.param({"behavior_fields": (ITEM,)}, id="without category"),
+        pytest.param({"behavior_fields": (CATEGORY,)}, id="without item"),
+        pytest.param({"behavior_fields": ()}, id="without behavior fields"),
         pytest.param({"behavior_fields": (CATEGORY, ITEM)}, id="in another order"),
         pytest.param({"user_id": ITEM}, id="user field of another name"),
         pytest.param({"side_fields": (SIDES[0], SIDES[0])}, id="a name twice"),

@@ -34,6 +34,7 @@ class NaiveEncoder:
 
     def __init__(self, schema: FeatureSchema, known: Mapping[str, Sequence[str]]) -> None:
         self._schema = schema
+        self._items = schema.behavior_fields
         self._rows = {
             name: {key: 2 + rank for rank, key in enumerate(sorted(map(key_of, set(ids))))}
             for name, ids in known.items()
@@ -46,7 +47,7 @@ class NaiveEncoder:
             self._encode_user(batch, user)
             for number in range(len(candidates)):
                 batch.user_of.append(index)
-                self._encode_candidate(batch, candidates, number)
+                self._encode_candidate(batch, user, candidates, number)
         return batch
 
     def _encode_user(self, batch: NaiveBatch, user: UserContext) -> None:
@@ -54,11 +55,11 @@ class NaiveEncoder:
         keys = user.behaviors.keys_TF.tolist()[-schema.max_behaviors :]
         batch.lengths.append(len(keys))
         for item_key, category_key in keys:
-            item = self._row_of_key(batch, "item_id", item_key)
-            category = self._row_of_key(batch, "category_id", category_key)
-            batch.behaviors.append([item, category])
-            batch.unknown_items[-1] += item == OOV_ROW
-        of_source = {"profile": user.profile, "context": user.context, "candidate": {}}
+            of_field = {"item_id": item_key, "category_id": category_key}
+            rows = [self._row_of_key(batch, f.name, of_field[f.name]) for f in self._items]
+            batch.behaviors.append(rows)
+            batch.unknown_items[-1] += rows[0] == OOV_ROW
+        of_source = {"profile": user.profile, "context": user.context, "candidate": {}, "any": {}}
         values = {
             field.name: of_source[field.source].get(field.name) for field in schema.side_fields
         }
@@ -70,12 +71,19 @@ class NaiveEncoder:
             [standardized(values.get(f.name), f.mean, f.std) for f in schema.user_dense_fields]
         )
 
-    def _encode_candidate(self, batch: NaiveBatch, candidates: Candidates, number: int) -> None:
+    def _encode_candidate(
+        self, batch: NaiveBatch, user: UserContext, candidates: Candidates, number: int
+    ) -> None:
         schema = self._schema
         values = {name: column[number] for name, column in candidates.fields.items()}
-        item = self._row(batch, "item_id", values["item_id"])
-        batch.candidates.append([item, self._row(batch, "category_id", values["category_id"])])
-        batch.unknown_items[-1] += item == OOV_ROW
+        for one in schema.side_fields:
+            if one.source == "any":
+                places = (values, user.context, user.profile)
+                given = [place[one.name] for place in places if place.get(one.name) is not None]
+                values[one.name] = given[0] if given else None
+        rows = [self._row(batch, f.name, values[f.name]) for f in self._items]
+        batch.candidates.append(rows)
+        batch.unknown_items[-1] += rows[0] == OOV_ROW
         batch.candidate_sparse.append(
             [self._row(batch, f.name, values.get(f.name)) for f in schema.candidate_sparse_fields]
         )

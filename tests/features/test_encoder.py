@@ -22,6 +22,7 @@ KNOWN = {
     "slot": ["top", "0.5"],
     "device": ["phone", "7"],
     "gender": ["f", "m"],
+    "brand": ["acme", "7"],
 }
 VOCABULARIES = {name: Vocabulary.of(ids) for name, ids in KNOWN.items()}
 
@@ -44,6 +45,8 @@ SIDE_FIELDS = (
     sparse_side("gender", "profile"),
     DenseSideField(name="hour", source="context"),
     DenseSideField(name="discount", source="candidate", std=0.1),
+    sparse_side("brand", "any"),
+    DenseSideField(name="weight", source="any", mean=1.0, std=2.0),
 )
 BARE = FeatureSchema(behavior_fields=BEHAVIOR_FIELDS)
 FULL = FeatureSchema(
@@ -55,7 +58,7 @@ FULL = FeatureSchema(
 
 schemas = st.builds(
     FeatureSchema,
-    behavior_fields=st.just(BEHAVIOR_FIELDS),
+    behavior_fields=st.sampled_from([BEHAVIOR_FIELDS, BEHAVIOR_FIELDS[:1]]),
     user_id=st.sampled_from([None, FULL.user_id]),
     side_fields=st.lists(st.sampled_from(SIDE_FIELDS), unique=True).map(tuple),
     max_behaviors=st.integers(1, 5),
@@ -116,11 +119,11 @@ def test_the_arrays_have_the_types_and_widths_of_the_schema(schema, requests):
     ]
     assert [array.shape for array in batch.arrays()] == [
         (users,),
-        (batch.lengths_U.sum(), 2),
+        (batch.lengths_U.sum(), len(schema.behavior_fields)),
         (batch.lengths_U.sum(),),
         (users, len(schema.user_sparse_fields)),
         (users, len(schema.user_dense_fields)),
-        (candidates, 2),
+        (candidates, len(schema.behavior_fields)),
         (candidates, len(schema.candidate_sparse_fields)),
         (candidates, len(schema.candidate_dense_fields)),
         (candidates,),
@@ -247,3 +250,60 @@ def test_a_field_is_read_from_its_own_source_only():
 
     assert actual.user_dense_UD.tolist() == expected.user_dense_UD.tolist()
     assert expected.user_dense_UD.any()
+
+
+ANYWHERE = FeatureSchema(
+    behavior_fields=BEHAVIOR_FIELDS,
+    side_fields=(sparse_side("brand", "any"), DenseSideField(name="weight", source="any")),
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "context", "profile", "expected"),
+    [
+        (2.0, 3.0, 4.0, 2.0),
+        (None, 3.0, 4.0, 3.0),
+        (None, None, 4.0, 4.0),
+        (None, None, None, 0.0),
+        (0.0, 3.0, 4.0, 0.0),
+        (None, 0, 4.0, 0.0),
+    ],
+)
+def test_a_field_of_any_source_is_the_candidates_else_the_contexts_else_the_profiles(
+    own, context, profile, expected
+):
+    user = UserContext("user-1", profile={"weight": profile}, context={"weight": context})
+    fields = {"item_id": ["7"], "category_id": ["books"], "weight": [own]}
+
+    encoded = Encoder(ANYWHERE, VOCABULARIES).encode([(user, Candidates(["0"], [None], fields))])
+
+    assert encoded.batch.candidate_dense_CD.tolist() == [[expected]]
+
+
+def test_candidates_share_a_value_of_any_source_with_those_of_their_own_request_only():
+    def request(shared: str, count: int, **own: list[str | None]) -> tuple[UserContext, Candidates]:
+        items = {"item_id": ["7"] * count, "category_id": ["books"] * count}
+        candidates = Candidates(["0"] * count, [None] * count, {**items, **own})
+        return UserContext("user-1", context={"brand": shared}), candidates
+
+    encoded = Encoder(ANYWHERE, VOCABULARIES).encode(
+        [request("acme", 3), request("7", 2, brand=[None, "acme"]), request("?", 1)]
+    )
+
+    acme, seven = VOCABULARIES["brand"].rows_of(keys_of(["acme", "7"])).tolist()
+    rows = encoded.batch.candidate_sparse_CS[:, 0].tolist()
+    assert rows == [acme, acme, acme, seven, acme, OOV_ROW]
+    assert encoded.unknown_ids["brand"] == 1
+
+
+def test_a_model_of_items_alone_reads_no_categories():
+    items_alone = FeatureSchema(behavior_fields=BEHAVIOR_FIELDS[:1])
+
+    both, alone = (
+        encode(schema, behaviors=history("7", "?"), item_id=["item-1", "?"])
+        for schema in (BARE, items_alone)
+    )
+
+    assert alone.batch.behaviors_NF.tolist() == both.batch.behaviors_NF[:, :1].tolist()
+    assert alone.batch.candidates_CF.tolist() == both.batch.candidates_CF[:, :1].tolist()
+    assert alone.unknown_ids == {"item_id": 2}

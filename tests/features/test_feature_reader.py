@@ -39,6 +39,11 @@ FULL = FeatureSchema(
     ),
 )
 
+ANYWHERE = FeatureSchema(
+    behavior_fields=BEHAVIOR_FIELDS, side_fields=(DenseSideField(name="price", source="any"),)
+)
+ITEMS_ALONE = FeatureSchema(behavior_fields=BEHAVIOR_FIELDS[:1])
+
 
 def candidates(**fields: list[FieldValue]) -> Candidates:
     """Ads ad-0, ad-1, ...; item and category are left out unless given."""
@@ -194,6 +199,56 @@ async def test_a_thousand_ads_need_two_round_trips(redis_url):
 
     assert features.candidates.fields["item_id"] == [f"item-{number}" for number in range(1000)]
     assert sample(metrics, "ctr_feature_round_trip_keys_count", kind="ad") == 2
+
+
+@pytest.mark.parametrize(
+    ("own", "context", "profile", "reads"),
+    [
+        pytest.param([1.0, 2.0], {}, None, set(), id="the candidates say it"),
+        pytest.param([1.0, None], {"price": 3.0}, None, set(), id="the context says it"),
+        pytest.param([1.0, None], {}, {"price": 3.0}, set(), id="the profile says it"),
+        pytest.param([1.0, None], {}, {}, {"ad"}, id="the profile does not say it"),
+        pytest.param([1.0, None], {"price": None}, None, {"ad", "profile"}, id="some do not"),
+        pytest.param([None, None], {}, None, {"ad", "profile"}, id="nobody says it"),
+    ],
+)
+async def test_a_field_of_any_source_is_looked_up_where_the_request_leaves_it_open(
+    redis_url, own, context, profile, reads
+):
+    metrics = Metrics()
+    ads = candidates(item_id=["a", "b"], category_id=["c", "c"], price=own)
+    request = RankRequest("user-1", ads, behaviors=history(), context=context, profile=profile)
+
+    async with open_reader(redis_url, metrics) as reader:
+        await reader.read(request, ANYWHERE, soon())
+
+    name = "ctr_feature_round_trip_keys_count"
+    assert {kind for kind in ("profile", "ad") if sample(metrics, name, kind=kind) > 0} == reads
+
+
+async def test_what_the_request_says_of_any_source_wins_over_what_is_stored(redis_url):
+    with raw_client(redis_url) as redis:
+        redis.hset("ad:{ad-0}", mapping={"item_id": "stored", "price": "4.5"})
+    ads = candidates(item_id=[None])
+
+    async with open_reader(redis_url) as reader:
+        stored = await reader.read(RankRequest("user-1", ads), ANYWHERE, soon())
+        request = RankRequest("user-1", ads, context={"price": 1.0})
+        stated = await reader.read(request, ANYWHERE, soon())
+
+    assert stored.candidates.fields["price"] == ["4.5"]
+    assert stated.candidates.fields.get("price") is None
+    assert stated.candidates.fields["item_id"] == ["stored"]
+
+
+async def test_a_model_of_items_alone_asks_the_catalog_for_no_category(redis_url):
+    metrics = Metrics()
+    request = RankRequest("user-1", candidates(item_id=["own"]), behaviors=history())
+
+    async with open_reader(redis_url, metrics) as reader:
+        await reader.read(request, ITEMS_ALONE, soon())
+
+    assert sample(metrics, "ctr_feature_round_trip_keys_count", kind="ad") == 0
 
 
 async def test_an_unreadable_history_is_reported_and_the_profile_is_still_read(redis_url):

@@ -49,6 +49,20 @@ def test_ids_of_the_request_come_before_the_vocabulary():
     ]
 
 
+def test_a_category_that_the_model_does_not_read_is_named_by_the_request_alone():
+    behaviors = history("a", "b")
+    category_of_b = int(behaviors.keys_TF[1, 1])
+    items_alone = {"item_id": VOCABULARIES["item_id"]}
+    names = Explainer(behaviors, items_alone, {category_of_b: "category of b"})
+
+    attended = names.most_attended(weights(0.75, 0.25), 2)
+
+    assert [(one.item_id, one.category_id) for one in attended] == [
+        ("a", None),
+        ("b", "category of b"),
+    ]
+
+
 @given(st.lists(few_weights, max_size=12), st.integers(1, 15))
 def test_equal_weights_put_the_newest_first(values, count):
     behaviors = history(*map(str, range(len(values))), first_second=0)

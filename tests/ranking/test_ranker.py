@@ -231,6 +231,20 @@ async def test_without_explain_there_is_no_attention(root, redis_url):
     assert [list(ranked.attention) for ranked in ranking.ranked] == [[]] * 4
 
 
+async def test_a_model_of_items_alone_ranks_and_explains(tmp_path, redis_url):
+    publish_tiny_version(tmp_path, behavior_fields=("item_id",))
+    store_history(redis_url, "item-5", "item-6")
+    categories = replace(ADS, fields={**ADS.fields, "category_id": ["another"] * len(ADS)})
+    async with open_ranker(tmp_path, redis_url) as ranker:
+        ranking = await rank(ranker, replace(REQUEST, explain=2))
+        recategorized = await rank(ranker, replace(REQUEST, explain=2, candidates=categories))
+
+    assert ranking == recategorized
+    assert (ranking.behaviors, ranking.unknown_items) == (2, 1)
+    names = {(one.item_id, one.category_id) for one in ranking.ranked[0].attention}
+    assert names == {("item-5", None), ("item-6", None)}
+
+
 async def test_unknown_items_are_told(root, redis_url):
     store_history(redis_url, "item-1", "?", "??")
     async with open_ranker(root, redis_url) as ranker:

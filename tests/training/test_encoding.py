@@ -23,6 +23,8 @@ FIELDS = parse_fields(
         "candidate:price:dense",
         "candidate:slot:sparse:2",
         "profile:age:dense",
+        "any:mood:sparse:2",
+        "any:hour:dense",
     )
 )
 
@@ -31,7 +33,13 @@ FIELDS = parse_fields(
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
     """Users with histories of 0 to 6 behaviors, side fields of every kind, and missing values."""
     rows = [
-        {**row, "slot": ["top", "", "side"][index % 3], "age": ["31", "", "x"][index // 4 % 3]}
+        {
+            **row,
+            "slot": ["top", "", "side"][index % 3],
+            "age": ["31", "", "x"][index // 4 % 3],
+            "mood": ["calm", "", "merry"][index % 3],
+            "hour": ["7", "", "x", "19"][index % 4],
+        }
         for index, row in enumerate(planted_rows(40, seed=5))
     ]
     return read_samples(write_rows(tmp_path_factory.mktemp("samples") / "test.tsv", rows), FIELDS)
@@ -47,7 +55,10 @@ def test_training_and_serving_encode_alike(samples: Samples, tmp_path: Path, use
     train = read_samples(
         write_rows(
             tmp_path / "train.tsv",
-            [{**row, "slot": "top", "age": "40"} for row in planted_rows(8, seed=6)],
+            [
+                {**row, "slot": "top", "age": "40", "mood": "calm", "hour": "12"}
+                for row in planted_rows(8, seed=6)
+            ],
         ),
         FIELDS,
     )

@@ -10,12 +10,16 @@ DECLARED = (
     DeclaredField("context", "device", "sparse", 4),
     DeclaredField("profile", "gender", "sparse", 8),
     DeclaredField("candidate", "price", "dense"),
+    DeclaredField("any", "weather", "sparse", 2),
 )
 
 
 def test_a_declaration_names_source_field_kind_and_width() -> None:
     fields = parse_fields(
-        ["context:device:sparse:4", "profile:gender:sparse", "candidate:price:dense"]
+        [
+            *("context:device:sparse:4", "profile:gender:sparse"),
+            *("candidate:price:dense", "any:weather:sparse:2"),
+        ]
     )
 
     assert fields == DECLARED
@@ -35,6 +39,7 @@ def test_the_schema_of_a_model_gives_its_fields_back() -> None:
             SparseSideField(name="device", source="context", embedding_dim=4, rows=5),
             SparseSideField(name="gender", source="profile", embedding_dim=8, rows=5),
             DenseSideField(name="price", source="candidate"),
+            SparseSideField(name="weather", source="any", embedding_dim=2, rows=5),
         ),
     )
 
@@ -45,7 +50,7 @@ def test_the_schema_of_a_model_gives_its_fields_back() -> None:
     ("declaration", "reason"),
     [
         ("device", "three or four parts"),
-        ("request:device:sparse", "SOURCE is one of profile, context, candidate"),
+        ("request:device:sparse", "SOURCE is one of profile, context, candidate, any"),
         ("context:Device:sparse", "'Device' cannot name a field"),
         ("context:item_id:sparse", "'item_id' cannot name a field"),
         ("context:device:text", "KIND is sparse"),
