@@ -3,12 +3,12 @@
 from dataclasses import fields, replace
 
 import numpy as np
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.batch import RaggedBatch
 from app.training.options import TrainerOptions
+from app.training.prediction import predict
 from app.training.steps import StepBatch
 from tests.training.builders import QUICK, SMALL_DIEN
 from tests.training.planted_world import PlantedWorld
@@ -73,13 +73,13 @@ def test_accumulated_batches_equal_one_that_is_larger(world: PlantedWorld) -> No
     whole = replace(QUICK, epochs=1, batch_size=64)
     parts = accumulating(replace(whole, batch_size=16), 4)
 
-    larger, accumulated = (
-        world.train(options, architecture=NO_BATCH_STATISTICS).model.state_dict()
+    # Scores, because Adam makes steps of any size out of gradients that are nothing but rounding.
+    larger_C, accumulated_C = (
+        predict(world.train(options, architecture=NO_BATCH_STATISTICS).model, world.splits["valid"])
         for options in (whole, parts)
     )
 
-    for name, weight in larger.items():
-        torch.testing.assert_close(accumulated[name], weight, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(accumulated_C, larger_C, rtol=0, atol=1e-4)
 
 
 def accumulating(options: TrainerOptions, batches: int) -> TrainerOptions:
