@@ -54,6 +54,6 @@ class CtrModel(nn.Module, ABC, Generic[States]):
     ) -> Tensor:
         """What training adds to the click loss; nothing in a model that has no such part.
 
-        sampled_NF: table rows of a negative for each behavior.
+        sampled_NF: table rows of a negative for each behavior, padding where none was drawn.
         """
         return next(self.parameters()).new_zeros(())

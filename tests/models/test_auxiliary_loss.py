@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from app.core.schema import FIRST_ID_ROW
+from app.core.schema import FIRST_ID_ROW, PAD_ROW
 from app.models.dien.model import Dien
 from tests.models.builders import (
     CONFIGS,
@@ -82,6 +82,19 @@ def test_the_sampled_negative_of_a_first_behavior_is_never_used(row):
     changed = loss_of(model, batch, other_item(sampled_NF, row))
 
     assert changed.item() == loss.item()
+
+
+@each_config
+def test_steps_without_a_negative_are_left_out_of_the_mean(config):
+    model = make_dien(config).double()
+    batch, sampled_NF = batch_of(draw_users([3]), [], dtype=torch.float64), draw_rows(3)
+    without_last, without_second = sampled_NF.clone(), sampled_NF.clone()
+    without_last[2], without_second[1] = PAD_ROW, PAD_ROW
+
+    parts = [loss_of(model, batch, rows_NF) for rows_NF in (without_last, without_second)]
+
+    both = loss_of(model, batch, sampled_NF)
+    torch.testing.assert_close(torch.stack(parts).mean(), both)
 
 
 def test_it_is_a_mean_over_steps_not_over_users():

@@ -84,10 +84,10 @@ class EvolvingInterest(nn.Module):
         return torch.cat(parts, dim=1), attention_CT
 
     def auxiliary_loss(
-        self, states: EvolvingStates, clicked_NE: Tensor, sampled_NE: Tensor
+        self, states: EvolvingStates, next_M: Tensor, clicked_ME: Tensor, sampled_ME: Tensor
     ) -> Tensor:
-        """Eq. 6 on the extractor's states."""
-        return self.auxiliary.loss(states.extracted_NH, clicked_NE, sampled_NE, states.lengths_U)
+        """Eq. 6 on the extractor's states before the behaviors in rows `next_M`."""
+        return self.auxiliary.loss(states.extracted_NH[next_M - 1], clicked_ME, sampled_ME)
 
     def _evolution_inputs(self, interests_NH: Tensor) -> Tensor:
         if self._evolves_before_attention:
