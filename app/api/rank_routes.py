@@ -11,7 +11,8 @@ from app.api.body import parse_rank_body, read_body
 from app.api.hanging_up import unless_client_leaves
 from app.api.openapi import json_body, problems
 from app.api.request_context import RequestContext, context_of
-from app.api.wire import RankAnswer, RankBody, to_answer
+from app.api.wire import RankBody
+from app.api.wire_answer import RankAnswer, to_answer
 from app.core.deadline import Deadline
 from app.core.keys import key_of
 from app.core.request import Ranking, RankRequest

@@ -1,62 +1,56 @@
-"""The bodies of `POST /v1/rank`: every field is bounded, so that no input is too much."""
+"""The body of `POST /v1/rank`: every field is bounded, so that no input is too much."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
-from pydantic_core import core_schema
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.wire_fields import (
+    FIELD_RULE,
+    MAX_FIELDS,
+    MAX_SPREAD_FIELDS,
+    MAX_TEXT_CHARS,
+    Fields,
+    Name,
+    UncheckedValue,
+    WireFields,
+    is_field_value,
+    names_given_twice,
+    names_of,
+    spread,
+    spread_columns,
+    spread_names_of,
+)
 from app.core.keys import key_of
 from app.core.request import (
     BehaviorSequence,
     Candidates,
-    Degradation,
     FieldValue,
     RankBy,
-    Ranking,
     RankRequest,
 )
 from app.errors import FieldError, InvalidRequest
 
 MAX_CANDIDATES = 1000
 MAX_INLINE_BEHAVIORS = 1000
-MAX_FIELDS = 64
 MAX_EXPLANATIONS = 10_000  # ads x behaviors: they are named and rendered on the event loop
-MAX_TEXT_CHARS = 256
 MAX_REPORTED_ERRORS = 20
 MAX_FIELD_NAME_CHARS = 200  # a name may be the client's own, and as long as the body
-MAX_NUMBER = sys.float_info.max
-SCALAR_RULE = f"Should be text up to {MAX_TEXT_CHARS} characters, a finite number or null"
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
 Bid = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-# One union with one message, where pydantic would report each of its members.
-_scalar_schema = core_schema.union_schema(
-    [
-        core_schema.str_schema(max_length=MAX_TEXT_CHARS, strict=True),
-        core_schema.float_schema(allow_inf_nan=False, strict=True),
-        core_schema.none_schema(),
-    ],
-    custom_error_type="scalar",
-    custom_error_message=SCALAR_RULE,
-)
-Scalar = Annotated[str | float | None, GetPydanticSchema(lambda _, __: _scalar_schema)]
-# A scalar too, but checked once there are not too many: a body has room for 200,000 wrong ones.
-UncheckedScalar = Annotated[
-    Any, GetPydanticSchema(get_pydantic_json_schema=lambda _, schema: schema(_scalar_schema))
-]
-Fields = Annotated[dict[Name, Scalar], Field(max_length=MAX_FIELDS)]
 
 
 class WireCandidate(BaseModel):
-    """An ad to score. Further keys are candidate fields; a model reads those that it knows."""
+    """An ad to score. Further keys are candidate fields; a model reads those that it knows.
+
+    A list of numbers is one field for each: `score: [1.2, 0.5]` is `score_0` and `score_1`.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True)
-    __pydantic_extra__: dict[str, UncheckedScalar]
+    __pydantic_extra__: dict[str, UncheckedValue]
 
     ad_id: Id
     item_id: Id | None = None
@@ -81,8 +75,11 @@ class RankBody(BaseModel):
 
     user_id: Id
     candidates: list[WireCandidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    context: Fields = {}
-    profile: Fields | None = Field(default=None, description="replaces the stored profile")
+    context: Fields = Field(default={}, description="of the moment; lists as in a candidate")
+    profile: Fields | None = Field(
+        default=None,
+        description="of the user, lists as in a candidate; replaces the stored profile",
+    )
     behaviors: list[WireBehavior] | None = Field(
         default=None,
         max_length=MAX_INLINE_BEHAVIORS,
@@ -104,8 +101,8 @@ class RankBody(BaseModel):
             user_id=self.user_id,
             candidates=_to_candidates(self.candidates),
             behaviors=behaviors,
-            profile=self.profile,
-            context=self.context,
+            profile=None if self.profile is None else spread(self.profile),
+            context=spread(self.context),
             raw_ids=raw_ids,
             top_k=self.top_k,
             rank_by=self.rank_by,
@@ -119,6 +116,7 @@ class RankBody(BaseModel):
         yield from self._too_many_explanations()
         yield from self._too_many_fields()
         yield from self._wrong_fields()
+        yield from self._misfit_lists()
 
     def _duplicate_ads(self) -> Iterator[FieldError]:
         first: dict[str, int] = {}
@@ -143,39 +141,45 @@ class RankBody(BaseModel):
             )
 
     def _too_many_fields(self) -> Iterator[FieldError]:
-        if len(_further_names(self.candidates)) > MAX_FIELDS:
+        if len(names_of(_further_fields(self.candidates))) > MAX_FIELDS:
             yield FieldError("candidates", f"have more than {MAX_FIELDS} further fields")
 
     def _wrong_fields(self) -> Iterator[FieldError]:
         for index, candidate in enumerate(self.candidates):
             for name, value in candidate.__pydantic_extra__.items():
-                if not _is_scalar(value):
+                if not is_field_value(value):
                     yield FieldError(
-                        f"candidates.{index}.{name}"[:MAX_FIELD_NAME_CHARS], SCALAR_RULE
+                        f"candidates.{index}.{name}"[:MAX_FIELD_NAME_CHARS], FIELD_RULE
                     )
 
+    def _misfit_lists(self) -> Iterator[FieldError]:
+        rows = _further_fields(self.candidates)
+        spread_names = spread_names_of(rows)
+        if len(spread_names) > MAX_SPREAD_FIELDS:
+            yield FieldError("candidates", f"have more than {MAX_SPREAD_FIELDS} numbers in lists")
+        for index, name in names_given_twice(rows, spread_names):
+            yield _given_twice(f"candidates.{index}.{name}")
+        for place, fields in (("context", self.context), ("profile", self.profile or {})):
+            for _, name in names_given_twice([fields], spread_names_of([fields])):
+                yield _given_twice(f"{place}.{name}")
 
-def _is_scalar(value: object) -> bool:
-    if isinstance(value, str):
-        return len(value) <= MAX_TEXT_CHARS
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, int | float):
-        return -MAX_NUMBER <= value <= MAX_NUMBER  # not infinite, not NaN, not too long an integer
-    return value is None
+
+def _given_twice(field: str) -> FieldError:
+    return FieldError(
+        field[:MAX_FIELD_NAME_CHARS], "is also the name of a number in a list: rename one of them"
+    )
 
 
-def _further_names(candidates: Sequence[WireCandidate]) -> set[str]:
-    return set().union(*(candidate.__pydantic_extra__ for candidate in candidates))
+def _further_fields(candidates: Sequence[WireCandidate]) -> list[WireFields]:
+    return [candidate.__pydantic_extra__ for candidate in candidates]
 
 
 def _to_candidates(candidates: Sequence[WireCandidate]) -> Candidates:
-    columns: dict[str, list[FieldValue]] = {
+    columns: dict[str, Sequence[FieldValue]] = {
         "item_id": [candidate.item_id for candidate in candidates],
         "category_id": [candidate.category_id for candidate in candidates],
     }
-    for name in _further_names(candidates):
-        columns[name] = [candidate.__pydantic_extra__.get(name) for candidate in candidates]
+    columns |= spread_columns(_further_fields(candidates))
     return Candidates(
         ad_ids=[candidate.ad_id for candidate in candidates],
         bids=[candidate.bid for candidate in candidates],
@@ -199,57 +203,3 @@ def _to_behaviors(
         np.array([behavior.timestamp for behavior in behaviors], np.uint32),
     )
     return sequence, raw_ids
-
-
-class WireModel(BaseModel):
-    """Which version answered."""
-
-    name: str
-    version: str
-
-
-class WireUser(BaseModel):
-    """What was known: behaviors used, and items of history and candidates the model never saw."""
-
-    behaviors: int
-    unknown_items: int
-
-
-class WireAttention(BaseModel):
-    """A behavior with its weight; ids are null where only their hash is known."""
-
-    item_id: str | None
-    category_id: str | None
-    timestamp: int
-    weight: float
-
-
-class WireRanked(BaseModel):
-    """One ad of the answer."""
-
-    ad_id: str
-    rank: int
-    ctr: float = Field(ge=0, le=1)
-    ecpm: float | None
-    attention: list[WireAttention]
-
-
-class RankAnswer(BaseModel):
-    """The ranking, best ad first."""
-
-    request_id: str
-    model: WireModel
-    user: WireUser
-    degraded: Degradation | None
-    ranked: list[WireRanked]
-
-
-def to_answer(ranking: Ranking, request_id: str) -> dict[str, Any]:
-    """The same shape as RankAnswer, as plain values: validating our own numbers costs more."""
-    return {
-        "request_id": request_id,
-        "model": {"name": ranking.model, "version": ranking.version},
-        "user": {"behaviors": ranking.behaviors, "unknown_items": ranking.unknown_items},
-        "degraded": ranking.degraded,
-        "ranked": ranking.ranked,  # orjson renders the dataclasses themselves
-    }

@@ -34,12 +34,16 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "deadline_ms": [0, -1, -1e-9],
     "model": ["", "x" * 65],
 }
+BAD_LISTS: list[Any] = [
+    *([None], ["1"], [True], [[1]], [{}], [1, None], [10**400], [0.5, -(10**400)]),
+    *([1] * 65, [1] * 100_000),
+]
 BAD_CANDIDATE: dict[str, list[Any]] = {
     "ad_id": [None, "", 1, True, [], {}, "x" * 257],
     "item_id": ["", 1, True, [], "x" * 257],
     "category_id": ["", 1, True, [], "x" * 257],
     "bid": [-0.01, -1, 1e10, 1e300, 10**400, "0.5", True, [], {}],
-    "price": [True, [], {}, [1], "x" * 257, 10**400],
+    "price": [True, [], {}, "x" * 257, 10**400, *BAD_LISTS],
     "x" * 300: [[]],
 }
 BAD_BEHAVIOR: dict[str, list[Any]] = {
@@ -151,8 +155,8 @@ def test_a_wrong_field_of_a_behavior_is_named_with_its_index(
 
 
 @pytest.mark.parametrize("fields", ["context", "profile"])
-@pytest.mark.parametrize("value", [True, [], {}, "x" * 257, 10**400], ids=short)
-def test_a_side_field_that_is_no_scalar_is_named(
+@pytest.mark.parametrize("value", [True, [], {}, "x" * 257, 10**400, *BAD_LISTS], ids=short)
+def test_a_side_field_that_is_neither_a_scalar_nor_numbers_is_named(
     service: RunningService, fields: str, value: object
 ) -> None:
     answer = service.rank(body(**{fields: {"device": value}}))
@@ -170,6 +174,8 @@ def test_a_side_field_that_is_no_scalar_is_named(
         ('{"user_id": "u", "candidates": [{"ad_id": "a"}], "deadline_ms": %s}', "deadline_ms"),
         ('{"user_id": "u", "candidates": [{"ad_id": "a"}], "top_k": %s}', "top_k"),
         ('{"user_id": "u", "candidates": [{"ad_id": "a"}], "profile": {"a": %s}}', "profile.a"),
+        ('{"user_id": "u", "candidates": [{"ad_id": "a", "b": [1, %s]}]}', "candidates.0.b"),
+        ('{"user_id": "u", "candidates": [{"ad_id": "a"}], "context": {"b": [%s]}}', "context.b"),
     ],
 )
 def test_what_is_not_a_number_is_named(
@@ -198,6 +204,30 @@ def test_more_than_64_further_fields_are_refused(service: RunningService) -> Non
 
     assert service.rank(body(candidates=accepted)).status_code == 200
     assert_names(service.rank(body(candidates=refused)), "candidates")
+
+
+def test_more_than_512_numbers_in_lists_are_refused(service: RunningService) -> None:
+    accepted = [ad(0, **{f"list-{number}": [number] * 64 for number in range(8)})]
+    refused = [*accepted, ad(1, one_more=[1])]
+
+    assert service.rank(body(candidates=accepted)).status_code == 200
+    assert_names(service.rank(body(candidates=refused)), "candidates")
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"candidates": [ad(0, score=[1, 2]), ad(1, score_1=3)]}, "candidates.1.score_1"),
+        ({"candidates": [ad(0, score=[1, 2], score_0=None)]}, "candidates.0.score_0"),
+        ({"context": {"score": [1], "score_0": "x"}}, "context.score_0"),
+        ({"profile": {"score_0": 1, "score": [1]}}, "profile.score_0"),
+    ],
+    ids=["across candidates", "in a candidate", "context", "profile"],
+)
+def test_a_name_that_a_number_of_a_list_has_too_is_named(
+    service: RunningService, fields: dict[str, Any], named: str
+) -> None:
+    assert_names(service.rank(body(**fields)), named)
 
 
 def test_a_problem_names_a_few_fields_however_many_are_wrong(service: RunningService) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from app.api.wire import RankAnswer
+from app.api.wire_answer import RankAnswer
 from tests.api.bodies import BEHAVIORS, Json, ad, ads, body, ctr_by_ad, wire_behaviors
 from tests.serving import RunningService
 

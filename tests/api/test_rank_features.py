@@ -1,8 +1,11 @@
 """Where features come from: the request, Redis or nowhere; and that each of them counts."""
 
+from collections.abc import Iterator
+
 import pytest
 from redis import Redis
 
+from app.core.schema import DenseSideField
 from tests.api.bodies import (
     BEHAVIORS,
     Json,
@@ -13,9 +16,20 @@ from tests.api.bodies import (
     store_history,
     wire_behaviors,
 )
-from tests.serving import RunningService
+from tests.artifacts import publish_tiny_version
+from tests.serving import RunningService, patient, serving
 
 INLINE = wire_behaviors(BEHAVIORS)
+
+
+@pytest.fixture(scope="module")
+def moody(tmp_path_factory: pytest.TempPathFactory, redis_server: str) -> Iterator[RunningService]:
+    """Serves a model that reads two numbers from wherever a request has them."""
+    root = tmp_path_factory.mktemp("moody")
+    moods = tuple(DenseSideField(name=name, source="any") for name in ("mood_0", "mood_1"))
+    publish_tiny_version(root, side_fields=moods)
+    with serving(patient(model_store=root), redis_server) as running:
+        yield running
 
 
 def test_stored_behaviors_give_the_scores_of_the_same_behaviors_inline(
@@ -116,6 +130,30 @@ def test_side_fields_change_the_scores(service: RunningService, changed: Json) -
     after = ctr_by_ad(service.ranking({**plain, **changed}))
 
     assert after != pytest.approx(before, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spread", "fields"),
+    [
+        ({"context": {"mood": [1.5, -2]}}, {"context": {"mood_0": 1.5, "mood_1": -2}}),
+        ({"profile": {"mood": [1.5, -2]}}, {"profile": {"mood_0": 1.5, "mood_1": -2}}),
+        (
+            {"candidates": [ad(1, mood=[1.5, -2]), ad(2, mood=[3]), ad(3)]},
+            {"candidates": [ad(1, mood_0=1.5, mood_1=-2), ad(2, mood_0=3), ad(3)]},
+        ),
+    ],
+    ids=["context", "profile", "candidates"],
+)
+def test_a_list_of_numbers_is_a_field_for_each(
+    moody: RunningService, spread: Json, fields: Json
+) -> None:
+    plain = body(candidates=[ad(1), ad(2), ad(3)])
+
+    as_list = ctr_by_ad(moody.ranking({**plain, **spread}))
+    as_fields = ctr_by_ad(moody.ranking({**plain, **fields}))
+
+    assert as_list == pytest.approx(as_fields, abs=1e-6)
+    assert as_list != pytest.approx(ctr_by_ad(moody.ranking(plain)), abs=1e-6)
 
 
 @pytest.mark.parametrize(
