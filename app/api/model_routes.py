@@ -27,13 +27,13 @@ def model_router(models: ServedModels) -> APIRouter:
 
 
 def _describe(servable: Servable) -> dict[str, Any]:
-    manifest = servable.manifest
+    manifest = servable.version.manifest
     return {
         "name": manifest.name,
         "version": manifest.version,
         "state": "ACTIVE",
-        "runtime": servable.runtime,
-        "device": str(servable.device),
+        "runtime": servable.version.runtime,
+        "device": str(servable.version.device),
         "created_at": manifest.created_at,
         "architecture": manifest.architecture.model_dump(),
         "features": manifest.features.model_dump(),

@@ -86,7 +86,9 @@ async def test_every_request_gets_its_own_unknown_items(root):
     answers = await asyncio.gather(*(ask(servable, one) for one in requests))
     await servable.drain()
 
-    expected = [int(servable.encoder.encode([request]).unknown_items_U[0]) for request in requests]
+    expected = [
+        int(servable.version.encoder.encode([request]).unknown_items_U[0]) for request in requests
+    ]
     assert [answer.scores.unknown_items for answer in answers] == expected
     assert any(expected)
 
@@ -103,9 +105,9 @@ async def test_unknown_ids_are_counted_by_field(root):
         field.name: metrics.registry.get_sample_value(
             "ctr_unknown_ids_total", {"field": field.name}
         )
-        for field in servable.encoder.schema.sparse_fields
+        for field in servable.version.encoder.schema.sparse_fields
     }
-    assert counted == servable.encoder.encode(requests).unknown_ids
+    assert counted == servable.version.encoder.encode(requests).unknown_ids
     assert all(counted.values())
 
 
@@ -173,10 +175,10 @@ async def test_a_loaded_version_is_shown_as_served_and_its_warm_up_is_not_counte
 def test_a_version_of_any_history_length_warms_up(tmp_path, max_behaviors):
     publish_tiny_version(tmp_path, max_behaviors=max_behaviors)
 
-    assert load(tmp_path).encoder.schema.max_behaviors == max_behaviors
+    assert load(tmp_path).version.encoder.schema.max_behaviors == max_behaviors
 
 
 def test_a_version_without_side_fields_loads(tmp_path):
     publish_tiny_version(tmp_path, name="bare", side_fields=())
 
-    assert load(tmp_path, "bare").manifest.name == "bare"
+    assert load(tmp_path, "bare").version.manifest.name == "bare"

@@ -50,7 +50,7 @@ def with_vocabulary(artifact: Artifact, field: str, raw_ids: list[str]) -> Artif
 def test_an_intact_version_is_loaded(artifact):
     servable = load_servable(artifact, torch.device("cpu"), POLICY, Metrics(), threads=1)
 
-    assert servable.manifest == artifact.manifest
+    assert servable.version.manifest == artifact.manifest
 
 
 def test_a_vocabulary_of_another_size_is_refused(artifact):

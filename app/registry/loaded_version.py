@@ -1,0 +1,86 @@
+"""One version in memory: encoder and engine, scoring requests on the thread that asks."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from app.core.batch import Floats, Scores
+from app.errors import ArtifactRefused
+from app.features.encoder import EncodedRequests, Encoder, Job
+from app.inference.engine import Engine
+from app.registry.golden import verify
+from app.registry.manifest import Manifest
+from app.registry.model_store import Artifact
+from app.registry.trained_model import trained_model
+from app.registry.warmup import warm_up
+
+
+@dataclass(frozen=True, slots=True)
+class JobScores:
+    """The model's answer to one request: C candidates, T behaviors that were used."""
+
+    logits_C: Floats
+    attention_CT: Floats
+    unknown_items: int
+    encode_s: float  # of the whole batch, as is the next
+    compute_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """The scores of requests that were computed together, in their order."""
+
+    jobs: Sequence[JobScores]
+    unknown_ids: Mapping[str, int]  # by field, over the whole batch
+
+
+class LoadedVersion:
+    """An id means something only with its own table: encoder and engine belong together."""
+
+    def __init__(self, manifest: Manifest, encoder: Encoder, engine: Engine) -> None:
+        self.manifest = manifest
+        self.encoder = encoder
+        self.device = engine.device
+        self.runtime = engine.runtime
+        self._engine = engine
+
+    def score(self, jobs: Sequence[Job]) -> ScoredBatch:
+        """One user and at least one candidate per request; blocks until the scores are there."""
+        started_s = time.perf_counter()
+        encoded = self.encoder.encode(jobs)
+        encoded_s = time.perf_counter()
+        scores = self._engine.score(encoded.batch)
+        compute_s = time.perf_counter() - encoded_s
+        answers = [
+            JobScores(logits_C, attention_CT, unknown, encoded_s - started_s, compute_s)
+            for logits_C, attention_CT, unknown in _per_job(encoded, scores)
+        ]
+        return ScoredBatch(answers, encoded.unknown_ids)
+
+
+def load_version(artifact: Artifact, device: torch.device) -> LoadedVersion:
+    """Builds, self-tests against the golden requests and warms up. Raises ArtifactRefused."""
+    manifest = artifact.manifest
+    encoder = Encoder(manifest.features, artifact.vocabularies)
+    engine = Engine(trained_model(artifact).to(device), device)
+    try:
+        verify(artifact.golden, encoder, engine.score, manifest.calibration)
+    except ArtifactRefused as refused:
+        raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {refused}") from None
+    warm_up(engine, manifest.features)
+    return LoadedVersion(manifest, encoder, engine)
+
+
+def _per_job(encoded: EncodedRequests, scores: Scores) -> Iterator[tuple[Floats, Floats, int]]:
+    """Each job's own rows, without the steps that only a longer neighbor has."""
+    candidates_U = np.bincount(encoded.batch.user_of_C, minlength=len(encoded.batch.lengths_U))
+    ends: NDArray[np.int64] = np.cumsum(candidates_U)
+    for end, count, length, unknown in zip(
+        ends, candidates_U, encoded.batch.lengths_U, encoded.unknown_items_U, strict=True
+    ):
+        rows = slice(end - count, end)
+        yield scores.logits_C[rows], scores.attention_CT[rows, :length], int(unknown)
