@@ -16,7 +16,7 @@ REFUSED = 2
 
 app = typer.Typer(
     help=(
-        "Online CTR inference: ranked, explained click-through rates from DIEN.\n\n"
+        "Online CTR inference: ranked, explained click-through rates from DIEN, DIN and DSIN.\n\n"
         "Try `ctr-serve demo` first. Then, with your own data: prepare, train, load-behaviors, "
         "serve. Settings of the service are CTR_* environment variables (docs/settings.md)."
     ),
