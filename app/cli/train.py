@@ -9,6 +9,7 @@ from app.cli import training_options as choices
 from app.training.options import (
     CalibrationOptions,
     LossOptions,
+    NegativeOptions,
     OptimizerOptions,
     RegularizationOptions,
     TrainerOptions,
@@ -17,7 +18,8 @@ from app.training.options import (
 FEATURES, MODEL = "Features", "Model"
 
 DEFAULTS = TrainerOptions()
-OPTIMIZER, LOSS, REGULARIZATION = DEFAULTS.optimizer, DEFAULTS.loss, DEFAULTS.regularization
+OPTIMIZER, LOSS = DEFAULTS.optimizer, DEFAULTS.loss
+REGULARIZATION, NEGATIVES = DEFAULTS.regularization, DEFAULTS.negatives
 CALIBRATION = DEFAULTS.calibration
 
 
@@ -184,6 +186,9 @@ def train(
     id_dropout: choices.IdDropout = REGULARIZATION.id_dropout,
     calibration: choices.CalibrationName = CALIBRATION.calibration,
     negatives_kept: choices.NegativesKept = CALIBRATION.negatives_kept,
+    negatives: choices.NegativesKind = NEGATIVES.negatives,
+    popularity_exponent: choices.PopularityExponent = NEGATIVES.popularity_exponent,
+    extra_negatives: choices.ExtraNegatives = NEGATIVES.extra_negatives,
 ) -> None:
     """Train DIEN, DIN or DSIN on click samples and publish it as a model version.
 
@@ -267,6 +272,11 @@ def train(
             ),
             regularization=RegularizationOptions(
                 embedding_decay=embedding_decay, id_dropout=id_dropout
+            ),
+            negatives=NegativeOptions(
+                negatives=negatives,
+                popularity_exponent=popularity_exponent,
+                extra_negatives=extra_negatives,
             ),
             calibration=CalibrationOptions(calibration=calibration, negatives_kept=negatives_kept),
         ),

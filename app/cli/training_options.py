@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from app.training.options import CalibrationKind, Schedule
+from app.training.options import CalibrationKind, Negatives, Schedule
 
 TRAINING, OPTIMIZER, LOSS = "Training", "Optimizer", "Loss"
-REGULARIZATION, CALIBRATION = "Regularization", "Calibration"
+REGULARIZATION, NEGATIVES, CALIBRATION = "Regularization", "Negatives", "Calibration"
 
 Epochs = Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)]
 Patience = Annotated[
@@ -144,5 +144,33 @@ NegativesKept = Annotated[
         help="Of the rows with label 0, what train.tsv still has if they were sampled down. "
         "valid.tsv and test.tsv need all of them.",
         rich_help_panel=CALIBRATION,
+    ),
+]
+
+NegativesKind = Annotated[
+    Negatives,
+    typer.Option(
+        help="What is drawn where nothing happened: any item alike, items as often as training "
+        "has them, or items of the positive's category.",
+        rich_help_panel=NEGATIVES,
+    ),
+]
+PopularityExponent = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=4,
+        help="An item is drawn in proportion to its count to this power (popularity).",
+        rich_help_panel=NEGATIVES,
+    ),
+]
+ExtraNegatives = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=1000,
+        help="Candidates without a click to draw beside each click, anew in every epoch. Weights "
+        "keep the share of clicks, and so the probabilities, as the samples have it.",
+        rich_help_panel=NEGATIVES,
     ),
 ]

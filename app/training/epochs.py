@@ -76,8 +76,7 @@ class Epochs:
                     f"the loss of epoch {epoch} is not a number: lower --learning-rate"
                 )
             self._watcher.batch_done(rows, losses.click)
-        settling = islice(self._sampler.shuffled(self._options.batch_size), SETTLING_BATCHES)
-        settle_statistics(self.averaged, (part.batch for part in settling))
+        settle_statistics(self.averaged, islice(self._sampler.batches(), SETTLING_BATCHES))
         return losses
 
     def _step(self, step: StepBatch, auxiliary_weight: float) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 Schedule = Literal["constant", "exponential", "linear", "cosine"]
+Negatives = Literal["random", "popularity", "hard"]
 CalibrationKind = Literal["none", "platt", "isotonic"]
 
 
@@ -52,6 +53,15 @@ class CalibrationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class NegativeOptions:
+    """Which items stand for what did not happen, in the auxiliary loss and beside clicks."""
+
+    negatives: Negatives = "popularity"
+    popularity_exponent: float = 1.0  # p ~ count to this power; 0 is any item alike
+    extra_negatives: int = 0  # beside each click, drawn anew in every epoch
+
+
+@dataclass(frozen=True, slots=True)
 class TrainerOptions:
     """Defaults are the best found on the validation split of Amazon Beauty."""
 
@@ -63,6 +73,7 @@ class TrainerOptions:
     loss: LossOptions = field(default_factory=LossOptions)
     regularization: RegularizationOptions = field(default_factory=RegularizationOptions)
     calibration: CalibrationOptions = field(default_factory=CalibrationOptions)
+    negatives: NegativeOptions = field(default_factory=NegativeOptions)
 
     @property
     def step_size(self) -> int:

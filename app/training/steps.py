@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.core.batch import Floats, RaggedBatch, Rows
+from app.core.schema import PAD_ROW
 
 # U users, N behaviors of all users, C candidates, F behavior fields
 
@@ -26,8 +27,10 @@ class StepBatch:
 
     @property
     def next_behaviors(self) -> int:
-        """Behaviors with one before them: what the auxiliary loss is a mean over."""
-        return int(np.maximum(self.batch.lengths_U - 1, 0).sum())
+        """Behaviors with one before them and a negative: what the auxiliary loss is a mean over."""
+        lengths_U, has_negative_N = self.batch.lengths_U, self.sampled_NF[:, 0] != PAD_ROW
+        first_U = np.cumsum(lengths_U) - lengths_U
+        return int(has_negative_N.sum() - has_negative_N[first_U[lengths_U > 0]].sum())
 
     def shares(self, count: int) -> Iterator["StepBatch"]:
         """Whole users, about as many candidates in each share; one may be left with nothing."""

@@ -12,7 +12,7 @@ from app.errors import StartupRefused
 from app.models.factory import Model, build_model
 from app.training.encoding import EncodedSamples
 from app.training.evaluation import evaluate
-from app.training.options import LossOptions, OptimizerOptions
+from app.training.options import LossOptions, NegativeOptions, OptimizerOptions
 from app.training.prediction import predict
 from app.training.progress import EpochReport, Unwatched
 from app.training.reproducible import reproducible
@@ -154,6 +154,15 @@ def test_the_auxiliary_loss_is_left_out_at_weight_zero(world: PlantedWorld) -> N
     trained = world.train(replace(QUICK, epochs=1, loss=LossOptions(auxiliary_weight=0.0)))
 
     assert trained.epochs[0].auxiliary_loss == 0.0
+
+
+def test_extra_negatives_leave_the_probabilities_as_they_were(world: PlantedWorld) -> None:
+    test = world.splits["test"]
+
+    trained = world.train(replace(QUICK, negatives=NegativeOptions(extra_negatives=4)))
+
+    metrics = evaluate(model_ctr(trained.model, test), test.labels_C, test.user_ids_C)
+    assert 0.8 < metrics.pcoc < 1.25
 
 
 def test_a_loss_that_is_no_longer_a_number_is_refused(world: PlantedWorld) -> None:
