@@ -186,6 +186,9 @@ def train(
     id_dropout: choices.IdDropout = REGULARIZATION.id_dropout,
     calibration: choices.CalibrationName = CALIBRATION.calibration,
     negatives_kept: choices.NegativesKept = CALIBRATION.negatives_kept,
+    embedding_dropout: choices.EmbeddingDropout = REGULARIZATION.embedding_dropout,
+    l2: choices.FieldL2 = None,
+    mini_batch_aware_l2: choices.MiniBatchAwareL2 = REGULARIZATION.mini_batch_aware_l2,
     negatives: choices.NegativesKind = NEGATIVES.negatives,
     popularity_exponent: choices.PopularityExponent = NEGATIVES.popularity_exponent,
     extra_negatives: choices.ExtraNegatives = NEGATIVES.extra_negatives,
@@ -216,6 +219,7 @@ def train(
         from app.cli.training_table import as_dict, show
         from app.training.architecture import chosen_architecture
         from app.training.features import FeatureOptions
+        from app.training.field_l2 import parse_l2
         from app.training.progress import ProgressBars
         from app.training.run import RunOptions, train_and_publish
         from app.training.side_fields import parse_fields
@@ -271,7 +275,11 @@ def train(
                 auxiliary_decay=auxiliary_decay,
             ),
             regularization=RegularizationOptions(
-                embedding_decay=embedding_decay, id_dropout=id_dropout
+                embedding_decay=embedding_decay,
+                id_dropout=id_dropout,
+                embedding_dropout=embedding_dropout,
+                l2=parse_l2(l2 or ()),
+                mini_batch_aware_l2=mini_batch_aware_l2,
             ),
             negatives=NegativeOptions(
                 negatives=negatives,

@@ -146,6 +146,32 @@ NegativesKept = Annotated[
         rich_help_panel=CALIBRATION,
     ),
 ]
+EmbeddingDropout = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=0.9,
+        help="Share of the numbers in looked-up embeddings made zero.",
+        rich_help_panel=REGULARIZATION,
+    ),
+]
+FieldL2 = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FIELD=WEIGHT",
+        help="L2 of the embeddings that a batch looks up, such as item_id=1e-6; as often as "
+        "needed.",
+        rich_help_panel=REGULARIZATION,
+    ),
+]
+MiniBatchAwareL2 = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        help="DIN's: for each id of a batch, over how often training has it. About 1e-3.",
+        rich_help_panel=REGULARIZATION,
+    ),
+]
 
 NegativesKind = Annotated[
     Negatives,

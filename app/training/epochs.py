@@ -8,13 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from app.core.schema import FeatureSchema
 from app.errors import StartupRefused
 from app.models.factory import Model
 from app.training.averaging import AveragedModel
+from app.training.embedding_dropout import drop_embedding_elements
 from app.training.encoding import EncodedSamples
 from app.training.losses import click_loss
 from app.training.optimizer import make_optimizer
 from app.training.options import TrainerOptions
+from app.training.penalties import EmbeddingPenalty
 from app.training.prediction import forward
 from app.training.progress import Watcher
 from app.training.running_statistics import settle_statistics
@@ -43,10 +46,18 @@ class Epochs:
     """A model in training, the average of its weights, its optimizer and its random numbers."""
 
     def __init__(
-        self, model: Model, train: EncodedSamples, options: TrainerOptions, watcher: Watcher
+        self,
+        model: Model,
+        schema: FeatureSchema,
+        train: EncodedSamples,
+        options: TrainerOptions,
+        watcher: Watcher,
     ) -> None:
+        """Raises StartupRefused for an L2 of a field that there is not."""
         self._model = model
         self._averaged = AveragedModel(model, options.optimizer.weight_averaging)
+        drop_embedding_elements(model, options.regularization.embedding_dropout)
+        self._penalty = EmbeddingPenalty(schema, train.batch, options.regularization)
         self._options = options
         self._watcher = watcher
         self._rows = len(train.labels_C)
@@ -87,6 +98,8 @@ class Epochs:
             click, auxiliary = self._losses(share, step)
             torch.autograd.backward(click + auxiliary_weight * auxiliary)
             losses += click.item(), auxiliary.item()
+        if not self._penalty.is_zero:
+            torch.autograd.backward(self._penalty.of(self._model, step))
         limit = self._options.optimizer.max_gradient_norm
         if limit:
             nn.utils.clip_grad_norm_(self._model.parameters(), limit)

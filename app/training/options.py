@@ -42,6 +42,9 @@ class RegularizationOptions:
 
     embedding_decay: float = 3.0  # an embedding shrinks by exp(-this) in an epoch without its id
     id_dropout: float = 0.05
+    embedding_dropout: float = 0.0  # of the elements of looked-up embeddings
+    l2: tuple[tuple[str, float], ...] = ()  # by field: of each look-up's squared norm
+    mini_batch_aware_l2: float = 0.0  # lambda of the DIN paper's eq. 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +88,5 @@ class TrainerOptions:
         flat: dict[str, str | int | float | bool] = {}
         for name, value in asdict(self).items():
             flat |= value if isinstance(value, dict) else {name: value}
+        flat["l2"] = " ".join(f"{name}={weight:g}" for name, weight in self.regularization.l2)
         return flat

@@ -31,11 +31,12 @@ def train_model(
     options: TrainerOptions,
     watcher: Watcher,
 ) -> Trained:
-    """Raises StartupRefused when the loss is no longer a number."""
+    """Raises StartupRefused for options that do not fit, or a loss that is no longer a number."""
     train, valid = splits
     with reproducible(options.seed):
         sampled = Uncalibrated(negatives_kept=options.calibration.negatives_kept)
-        epochs = Epochs(build_model(architecture, features.schema), train, options, watcher)
+        model = build_model(architecture, features.schema)
+        epochs = Epochs(model, features.schema, train, options, watcher)
         stopping = EarlyStopping(options.patience)
         reports: list[EpochReport] = []
         while len(reports) < options.epochs and not stopping.should_stop:

@@ -10,6 +10,7 @@ from app.core.batch import RaggedBatch
 from app.models.dien.config import DienConfig
 from app.training.next_item import SAMPLE_COLUMNS
 from app.training.options import OptimizerOptions, RegularizationOptions, TrainerOptions
+from app.training.steps import StepBatch
 
 CATEGORIES = 6
 ITEMS_PER_CATEGORY = 8
@@ -91,6 +92,28 @@ def ragged_batch(seed: int, *, users: int) -> RaggedBatch:
         candidate_sparse_CS=np.empty((2 * users, 0), np.int64),
         candidate_dense_CD=np.empty((2 * users, 0), np.float32),
         user_of_C=np.repeat(np.arange(users), 2),
+    )
+
+
+def step_of(lengths_U: list[int], candidates_U: list[int], seed: int = 0) -> StepBatch:
+    """Of users with so many behaviors and candidates; everything in tables of 9 rows."""
+    rng = np.random.default_rng(seed)
+    users, behaviors, candidates = len(lengths_U), sum(lengths_U), sum(candidates_U)
+    return StepBatch(
+        labels_C=rng.random(candidates, np.float32),
+        weights_C=rng.random(candidates, np.float32),
+        sampled_NF=rng.integers(9, size=(behaviors, 2)),
+        batch=RaggedBatch(
+            lengths_U=np.array(lengths_U),
+            behaviors_NF=rng.integers(9, size=(behaviors, 2)),
+            behavior_seconds_N=rng.integers(9, size=behaviors),
+            user_sparse_US=rng.integers(9, size=(users, 1)),
+            user_dense_UD=rng.random((users, 1), np.float32),
+            candidates_CF=rng.integers(9, size=(candidates, 2)),
+            candidate_sparse_CS=rng.integers(9, size=(candidates, 1)),
+            candidate_dense_CD=rng.random((candidates, 1), np.float32),
+            user_of_C=np.repeat(np.arange(users), candidates_U),
+        ),
     )
 
 

@@ -9,32 +9,10 @@ from hypothesis import strategies as st
 from app.core.batch import RaggedBatch
 from app.training.options import TrainerOptions
 from app.training.prediction import predict
-from app.training.steps import StepBatch
-from tests.training.builders import QUICK, SMALL_DIEN
+from tests.training.builders import QUICK, SMALL_DIEN, step_of
 from tests.training.planted_world import PlantedWorld
 
 NO_BATCH_STATISTICS = SMALL_DIEN.model_copy(update={"mlp_activation": "prelu"})
-
-
-def step_of(lengths_U: list[int], candidates_U: list[int], seed: int = 0) -> StepBatch:
-    rng = np.random.default_rng(seed)
-    users, behaviors, candidates = len(lengths_U), sum(lengths_U), sum(candidates_U)
-    return StepBatch(
-        labels_C=rng.random(candidates, np.float32),
-        weights_C=rng.random(candidates, np.float32),
-        sampled_NF=rng.integers(9, size=(behaviors, 2)),
-        batch=RaggedBatch(
-            lengths_U=np.array(lengths_U),
-            behaviors_NF=rng.integers(9, size=(behaviors, 2)),
-            behavior_seconds_N=rng.integers(9, size=behaviors),
-            user_sparse_US=rng.integers(9, size=(users, 1)),
-            user_dense_UD=rng.random((users, 1), np.float32),
-            candidates_CF=rng.integers(9, size=(candidates, 2)),
-            candidate_sparse_CS=rng.integers(9, size=(candidates, 1)),
-            candidate_dense_CD=rng.random((candidates, 1), np.float32),
-            user_of_C=np.repeat(np.arange(users), candidates_U),
-        ),
-    )
 
 
 users = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 5)), min_size=1, max_size=12)
