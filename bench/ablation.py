@@ -134,14 +134,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, a core each")
-    parser.add_argument("options", nargs="*", help="after --: options of every run")
-    given = parser.parse_args()
-    done = {(result.variant, result.seed) for result in read(given.results, given.options)}
+    own = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    given, options = parser.parse_args(own), sys.argv[len(own) + 2 :]
+    done = {(result.variant, result.seed) for result in read(given.results, options)}
     lock = threading.Lock()
 
     def run(todo: tuple[int, str]) -> None:
         seed, variant = todo
-        result = train(given.samples, variant, seed, given.options)
+        result = train(given.samples, variant, seed, options)
         with lock, given.results.open("a") as file:
             file.write(json.dumps(asdict(result)) + "\n")
             print(f"{variant}, seed {seed}: test AUC {result.test_auc:.4f}", file=sys.stderr)
@@ -153,7 +153,7 @@ def main() -> None:
             if (variant, seed) not in done
         ]
         list(pool.map(run, todo))
-    print("\n".join(table(read(given.results, given.options))))
+    print("\n".join(table(read(given.results, options))))
 
 
 if __name__ == "__main__":
