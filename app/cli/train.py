@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from app.cli import training_options as choices
+from app.cli.given_options import refuse_given
 from app.training.options import (
     CalibrationOptions,
     LossOptions,
@@ -24,6 +25,7 @@ CALIBRATION = DEFAULTS.calibration
 
 
 def train(
+    context: typer.Context,
     samples: Annotated[Path, typer.Option(help="Folder with train.tsv, valid.tsv and test.tsv.")],
     name: Annotated[str, typer.Option(help="Name of the model in the store.")] = "dien",
     store: Annotated[
@@ -32,6 +34,14 @@ def train(
     activate: Annotated[
         bool, typer.Option(help="Make it the version that `ctr-serve serve` starts with.")
     ] = True,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME[@VERSION]",
+            help="Go on from the weights of a version, with its architecture and features.",
+        ),
+    ] = None,
     limit_rows: Annotated[
         int | None, typer.Option(min=1, help="First rows of each split, for a quick try.")
     ] = None,
@@ -208,6 +218,9 @@ def train(
 
     Example: ctr-serve train --samples samples --field context:device:sparse:8
     --field candidate:price:dense
+
+    Fine-tune a version on newer samples: ctr-serve train --samples newer
+    --name dien --from dien@3 --learning-rate 1e-3 --epochs 2
     """
     import orjson
     from rich.console import Console
@@ -220,39 +233,49 @@ def train(
         from app.training.architecture import chosen_architecture
         from app.training.features import FeatureOptions
         from app.training.field_l2 import parse_l2
+        from app.training.origin import NewModel, Origin, published_model
         from app.training.progress import ProgressBars
         from app.training.run import RunOptions, train_and_publish
+        from app.training.sample_folder import SampleFolder
         from app.training.side_fields import parse_fields
 
+    origin: Origin
+    if start_from is None:
+        origin = NewModel(
+            architecture=chosen_architecture(
+                architecture,
+                hidden_size=hidden_size,
+                evolution=evolution,
+                augru=augru,
+                reset_gate=reset_gate,
+                attention=attention,
+                attention_heads=attention_heads,
+                attention_softmax=attention_softmax,
+                self_attention_heads=self_attention_heads,
+                position_aware=position_aware,
+                query_projection=query_projection,
+                sum_pooling=sum_pooling,
+                cold_interest=cold_interest,
+                session_gap_s=session_gap_s,
+                max_sessions=max_sessions,
+                embedding_init_std=embedding_init_std,
+            ),
+            features=FeatureOptions(
+                embedding_dim=embedding_dim,
+                max_behaviors=max_behaviors,
+                min_count=min_count,
+                user_id=user_id,
+                side_fields=parse_fields(field or ()),
+            ),
+        )
+    else:
+        refuse_given(context, (FEATURES, MODEL), "cannot change with --from: its version says it")
+        origin = published_model(store, start_from)
     options = RunOptions(
-        samples=samples,
+        samples=SampleFolder(samples, limit_rows),
         store=store,
         name=name,
-        architecture=chosen_architecture(
-            architecture,
-            hidden_size=hidden_size,
-            evolution=evolution,
-            augru=augru,
-            reset_gate=reset_gate,
-            attention=attention,
-            attention_heads=attention_heads,
-            attention_softmax=attention_softmax,
-            self_attention_heads=self_attention_heads,
-            position_aware=position_aware,
-            query_projection=query_projection,
-            sum_pooling=sum_pooling,
-            cold_interest=cold_interest,
-            session_gap_s=session_gap_s,
-            max_sessions=max_sessions,
-            embedding_init_std=embedding_init_std,
-        ),
-        features=FeatureOptions(
-            embedding_dim=embedding_dim,
-            max_behaviors=max_behaviors,
-            min_count=min_count,
-            user_id=user_id,
-            side_fields=parse_fields(field or ()),
-        ),
+        origin=origin,
         trainer=TrainerOptions(
             epochs=epochs,
             patience=patience,
@@ -288,7 +311,6 @@ def train(
             ),
             calibration=CalibrationOptions(calibration=calibration, negatives_kept=negatives_kept),
         ),
-        limit_rows=limit_rows,
         activate=activate,
     )
     prepare_torch(threads=threads)

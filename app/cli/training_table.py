@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.registry.manifest import Metrics
-from app.training.run import EVALUATED, TrainingRun
+from app.training.judgment import EVALUATED
+from app.training.run import TrainingRun
 
 
 def show(run: TrainingRun, console: Console) -> None:

@@ -46,6 +46,7 @@ class TrainingRecord(Strict):
     options: dict[str, str | int | float | bool] = {}
     epochs: int = 0
     seconds_per_epoch: float = 0.0
+    made_from: dict[str, str] = {}  # name@version to the sha256 of its weights
 
 
 def _null_is_none(written: object) -> object:

@@ -37,6 +37,11 @@ class Artifact:
     vocabularies: Mapping[str, Vocabulary]
     golden: GoldenRequests
 
+    @property
+    def reference(self) -> str:
+        """`NAME@VERSION`."""
+        return f"{self.manifest.name}@{self.manifest.version}"
+
 
 class ModelStore:
     """`<root>/<name>/<version>/…` and `<root>/<name>/ACTIVE`."""

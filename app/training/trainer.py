@@ -1,10 +1,14 @@
 """Trains a model, epoch by epoch, until its validation AUC no longer improves."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from app.core.calibration import Uncalibrated, ctr_of
 from app.models.factory import Architecture, Model, build_model
+from app.registry.manifest import Metrics
 from app.training.early_stopping import EarlyStopping
 from app.training.encoding import EncodedSamples
 from app.training.epochs import Epochs
@@ -30,14 +34,22 @@ def train_model(
     splits: tuple[EncodedSamples, EncodedSamples],  # train, valid
     options: TrainerOptions,
     watcher: Watcher,
+    *,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Trained:
-    """Raises StartupRefused for options that do not fit, or a loss that is no longer a number."""
+    """From random weights, or from these, which it then never ends with worse ones than.
+
+    Raises StartupRefused for options that do not fit, or a loss that is no longer a number.
+    """
     train, valid = splits
     with reproducible(options.seed):
         sampled = Uncalibrated(negatives_kept=options.calibration.negatives_kept)
         model = build_model(architecture, features.schema)
-        epochs = Epochs(model, features.schema, train, options, watcher)
         stopping = EarlyStopping(options.patience)
+        if weights is not None:
+            model.load_state_dict(dict(weights))
+            stopping.observe(_validate(model, valid, sampled).auc, model.state_dict())
+        epochs = Epochs(model, features.schema, train, options, watcher)
         reports: list[EpochReport] = []
         while len(reports) < options.epochs and not stopping.should_stop:
             reports.append(_run_epoch(epochs, len(reports) + 1, valid, stopping, sampled))
@@ -56,8 +68,11 @@ def _run_epoch(
     started_s = time.perf_counter()
     losses = epochs.run(number)
     seconds = time.perf_counter() - started_s
-    # Without the correction, PCOC would only say how many negatives were left out.
-    ctr_C = ctr_of(predict(epochs.averaged, valid), sampled)
-    metrics = evaluate(ctr_C, valid.labels_C, valid.user_ids_C)
+    metrics = _validate(epochs.averaged, valid, sampled)
     is_best = stopping.observe(metrics.auc, epochs.averaged.state_dict())
     return EpochReport(number, losses.click, losses.auxiliary, seconds, metrics, is_best)
+
+
+def _validate(model: Model, valid: EncodedSamples, sampled: Uncalibrated) -> Metrics:
+    # Without the correction, PCOC would only say how many negatives were left out.
+    return evaluate(ctr_of(predict(model, valid), sampled), valid.labels_C, valid.user_ids_C)

@@ -9,9 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from app.cli import app
 from app.cli.train import train
 from app.core.calibration import Platt, ctr_of
 from app.core.schema import DenseSideField, SparseSideField
@@ -33,32 +31,9 @@ from app.training.prediction import predict
 from app.training.samples import Samples, read_samples
 from app.training.side_fields import fields_of
 from tests.training.builders import planted_folder, sample, write_rows
+from tests.training.commands import QUICK_OPTIONS, ctr_serve, train_planted
 
-QUICK_OPTIONS = (
-    "--epochs=2",
-    "--batch-size=128",
-    "--learning-rate=0.01",
-    "--embedding-dim=4",
-    "--hidden-size=8",
-    "--max-behaviors=5",
-)
 SIDE_FIELDS = ("--field=context:device:sparse:3", "--field=candidate:price:dense", "--user-id")
-
-
-def ctr_serve(*arguments: object) -> str:
-    """What the command prints; the error it ends with is raised."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception:
-        raise result.exception
-    return result.stdout
-
-
-def train_planted(samples: Path, store: Path, *options: object) -> dict[str, Any]:
-    files = (f"--samples={samples}", f"--store={store}", "--name=ads")
-    answer: dict[str, Any] = json.loads(
-        ctr_serve("train", *files, *QUICK_OPTIONS, *options, "--json")
-    )
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +219,7 @@ def test_options_offer_what_the_model_has() -> None:
     parameters = {
         name: _choices(get_args(annotation)[0])
         for name, annotation in train.__annotations__.items()
-        if name != "return"
+        if get_args(annotation)
     }
 
     assert parameters["evolution"] == get_args(Evolution)
