@@ -192,6 +192,7 @@ def train(
     focal_gamma: choices.FocalGamma = LOSS.focal_gamma,
     auxiliary_weight: choices.AuxiliaryWeight = LOSS.auxiliary_weight,
     auxiliary_decay: choices.AuxiliaryDecay = LOSS.auxiliary_decay,
+    auxiliary_share: choices.AuxiliaryShare = LOSS.auxiliary_share,
     embedding_decay: choices.EmbeddingDecay = REGULARIZATION.embedding_decay,
     id_dropout: choices.IdDropout = REGULARIZATION.id_dropout,
     calibration: choices.CalibrationName = CALIBRATION.calibration,
@@ -296,6 +297,7 @@ def train(
                 focal_gamma=focal_gamma,
                 auxiliary_weight=auxiliary_weight,
                 auxiliary_decay=auxiliary_decay,
+                auxiliary_share=auxiliary_share,
             ),
             regularization=RegularizationOptions(
                 embedding_decay=embedding_decay,

@@ -107,6 +107,15 @@ AuxiliaryDecay = Annotated[
         min=0, max=1, help="What an epoch leaves of --auxiliary-weight.", rich_help_panel=LOSS
     ),
 ]
+AuxiliaryShare = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        max=1,
+        help="Of the behaviors that the auxiliary loss looks at in a step; less is faster.",
+        rich_help_panel=LOSS,
+    ),
+]
 
 EmbeddingDecay = Annotated[
     float,

@@ -30,6 +30,7 @@ class LossOptions:
     focal_gamma: float = 0.0
     auxiliary_weight: float = 0.2  # alpha of the DIEN paper's eq. 7
     auxiliary_decay: float = 1.0  # what an epoch leaves of that weight
+    auxiliary_share: float = 1.0  # of the behaviors that it looks at, drawn anew for each step
 
     def auxiliary_weight_of(self, epoch: int) -> float:
         """In the first epoch, which is number 1, all of it."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from app.core.batch import RaggedBatch
+from app.core.schema import PAD_ROW
 from app.training.batches import BatchCutter, LabeledBatch, shuffled_batches
 from app.training.encoding import EncodedSamples
 from app.training.extra_negatives import ExtraNegatives, WeightedCandidates
@@ -50,6 +51,9 @@ class StepSampler:
         if self._options.loss.auxiliary_weight:
             # As often as the real behaviors: an unknown id must not tell them apart.
             sampled_NF = drop_ids(sampled_NF, rate, rng)
+        if self._options.loss.auxiliary_share < 1:
+            left_out_N = rng.random(len(sampled_NF)) >= self._options.loss.auxiliary_share
+            sampled_NF[left_out_N] = PAD_ROW
         return StepBatch(candidates.labels_C, candidates.weights_C, sampled_NF, batch)
 
     def _with_negatives(self, part: LabeledBatch) -> WeightedCandidates:
