@@ -1,4 +1,4 @@
-"""A step may look at some of its behaviors only: the auxiliary loss of few estimates that of all."""
+"""A step may look at some of its behaviors only: their auxiliary loss estimates that of all."""
 
 from dataclasses import replace
 
