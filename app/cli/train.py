@@ -187,6 +187,7 @@ def train(
     final_learning_rate: choices.FinalLearningRate = OPTIMIZER.final_learning_rate,
     accumulate: choices.Accumulate = OPTIMIZER.accumulate,
     max_gradient_norm: choices.MaxGradientNorm = OPTIMIZER.max_gradient_norm,
+    precision: choices.MixedPrecision = OPTIMIZER.precision,
     weight_averaging: choices.WeightAveraging = OPTIMIZER.weight_averaging,
     positive_weight: choices.PositiveWeight = LOSS.positive_weight,
     focal_gamma: choices.FocalGamma = LOSS.focal_gamma,
@@ -290,6 +291,7 @@ def train(
                 final_learning_rate=final_learning_rate,
                 accumulate=accumulate,
                 max_gradient_norm=max_gradient_norm,
+                precision=precision,
                 weight_averaging=weight_averaging,
             ),
             loss=LossOptions(

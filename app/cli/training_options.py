@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from app.training.options import CalibrationKind, Negatives, Schedule
+from app.training.options import CalibrationKind, Negatives, Precision, Schedule
 
 TRAINING, OPTIMIZER, LOSS = "Training", "Optimizer", "Loss"
 REGULARIZATION, NEGATIVES, CALIBRATION = "Regularization", "Negatives", "Calibration"
@@ -66,6 +66,14 @@ Accumulate = Annotated[
 MaxGradientNorm = Annotated[
     float,
     typer.Option(min=0, help="Longer gradients are cut to it; 0: none.", rich_help_panel=OPTIMIZER),
+]
+MixedPrecision = Annotated[
+    Precision,
+    typer.Option(
+        help="Of matrix products; everything else is float32. bfloat16 is faster where the "
+        "processor has it.",
+        rich_help_panel=OPTIMIZER,
+    ),
 ]
 WeightAveraging = Annotated[
     float,

@@ -18,6 +18,7 @@ from app.training.losses import click_loss
 from app.training.optimizer import make_optimizer
 from app.training.options import TrainerOptions
 from app.training.penalties import EmbeddingPenalty
+from app.training.precision import autocast
 from app.training.prediction import forward
 from app.training.progress import Watcher
 from app.training.running_statistics import settle_statistics
@@ -110,14 +111,19 @@ class Epochs:
 
     def _losses(self, share: StepBatch, step: StepBatch) -> tuple[Tensor, Tensor]:
         """What a share adds to the means over its whole step."""
-        user_states, logits_C = forward(self._model, share.batch)
+        with autocast(self._options.optimizer.precision):
+            logits_C, auxiliary = self._forward(share)
         labels_C, weights_C = map(torch.from_numpy, (share.labels_C, share.weights_C))
-        click = click_loss(logits_C, labels_C, weights_C, self._options.loss) / step.weight
-        if self._options.loss.auxiliary_weight == 0 or share.next_behaviors == 0:
-            return click, click.new_zeros(())
-        auxiliary = self._model.auxiliary_loss(
-            user_states,
-            torch.from_numpy(share.batch.behaviors_NF),
-            torch.from_numpy(share.sampled_NF),
+        click = click_loss(logits_C.float(), labels_C, weights_C, self._options.loss)
+        of_step = share.next_behaviors / max(1, step.next_behaviors)
+        return click / step.weight, auxiliary.float() * of_step
+
+    def _forward(self, share: StepBatch) -> tuple[Tensor, Tensor]:
+        """Logits [C] and the share's own mean auxiliary loss."""
+        user_states, logits_C = forward(self._model, share.batch)
+        if self._options.loss.auxiliary_weight == 0:
+            return logits_C, logits_C.new_zeros(())
+        behaviors_NF, sampled_NF = map(
+            torch.from_numpy, (share.batch.behaviors_NF, share.sampled_NF)
         )
-        return click, auxiliary * (share.next_behaviors / step.next_behaviors)
+        return logits_C, self._model.auxiliary_loss(user_states, behaviors_NF, sampled_NF)

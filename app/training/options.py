@@ -5,6 +5,7 @@ from typing import Literal
 
 Schedule = Literal["constant", "exponential", "linear", "cosine"]
 Negatives = Literal["random", "popularity", "hard"]
+Precision = Literal["float32", "bfloat16"]
 CalibrationKind = Literal["none", "platt", "isotonic"]
 
 
@@ -19,6 +20,7 @@ class OptimizerOptions:
     final_learning_rate: float = 0.0  # linear, cosine: at the end of the last epoch
     accumulate: int = 1  # batches whose gradients make one step
     max_gradient_norm: float = 5.0  # 0 is without a limit
+    precision: Precision = "float32"  # of matrix products
     weight_averaging: float = 0.998  # share of the old in the moving average; 0 is the last weights
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from app.models.layers.precision import at_least_single
 from app.models.layers.ragged import starts_of
 
 # U users, V users with sessions, S sessions of all users, K most sessions of a user, E embedding,
@@ -26,10 +27,11 @@ class SessionEvolution(nn.Module):
         step_S = torch.arange(len(user_S), device=user_S.device) - starts_of(sessions_V)[user_S]
         shape = (len(sessions_V), int(sessions_V.max()), interests_SE.shape[1])
         padded_VKE = interests_SE.new_zeros(shape).index_put((user_S, step_S), interests_SE)
-        packed, _ = self.lstm(
-            pack_padded_sequence(
-                padded_VKE, sessions_V.cpu(), batch_first=True, enforce_sorted=False
-            )
+        packed = pack_padded_sequence(
+            at_least_single(padded_VKE), sessions_V.cpu(), batch_first=True, enforce_sorted=False
         )
+        # Half precision would lose small steps of a state.
+        with torch.autocast(padded_VKE.device.type, enabled=False):
+            packed, _ = self.lstm(packed)
         states_VKH, _ = pad_packed_sequence(packed, batch_first=True)
         return states_VKH[user_S, step_S]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from app.models.layers.activation import ActivationName, make_activation
 from app.models.layers.mlp import Mlp
+from app.models.layers.precision import at_least_single
 from app.models.layers.ragged import Pairs
 
 # N behaviors, C candidates, P pairs, H width of an interest, Q query width, A attention units,
@@ -108,6 +109,6 @@ AttentionKind = MlpAttention | BilinearAttention | DotAttention | MultiHeadAtten
 def softmax_over_behaviors(scores_PK: Tensor, pairs: Pairs) -> Tensor:
     """Attention [C, T] that sums to one over each candidate's own behaviors; zero elsewhere."""
     # A large negative number, not -inf: a candidate without behaviors must not become NaN.
-    padded_CTK = pairs.to_padded(scores_PK, fill=-1e30)
+    padded_CTK = pairs.to_padded(at_least_single(scores_PK), fill=-1e30)
     real_CT = pairs.to_padded(torch.ones_like(scores_PK[:, 0]), fill=0.0)
     return torch.softmax(padded_CTK, dim=1).mean(dim=2) * real_CT

@@ -113,7 +113,7 @@ def evolve(
     scales inputs.
     """
     plan = StepPlan.of(spans.lengths_R)
-    zero_RH = projected_NG.new_zeros((len(spans.lengths_R), cell.hidden))
+    zero_RH = cell.hidden_weight_GH.new_zeros((len(spans.lengths_R), cell.hidden))
     if not plan.running:
         return zero_RH
     projected_PG = projected_NG.index_select(0, plan.rows(spans.first_row_R))

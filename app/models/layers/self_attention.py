@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from app.models.layers.precision import at_least_single
 from app.models.layers.ragged import Pairs
 
 # R sequences, N rows of all sequences, P pairs of rows of one sequence, H width, K heads
@@ -49,7 +50,7 @@ class SelfAttention(nn.Module):
 
     @staticmethod
     def _softmax(scores_PK: Tensor, pairs: Pairs) -> Tensor:
-        padded_NTK = pairs.to_padded(scores_PK, fill=-1e30)
+        padded_NTK = pairs.to_padded(at_least_single(scores_PK), fill=-1e30)
         return pairs.from_padded(torch.softmax(padded_NTK, dim=1))
 
 
