@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from app.features.encoder import Encoder
 from app.registry.manifest import Manifest, Split, TrainingRecord
 from app.registry.model_store import ModelStore, checked_name
+from app.registry.publication import check_writable, golden_of, publish_verified
 from app.registry.publishing import NewVersion
 from app.training.baselines import RankingQuality, popularity
 from app.training.encoding import EncodedSamples, encode_samples
@@ -16,7 +18,6 @@ from app.training.judgment import EVALUATED, judge
 from app.training.options import TrainerOptions
 from app.training.origin import OptionValue, Origin, StartingPoint
 from app.training.progress import EpochReport, Watcher
-from app.training.publication import check_writable, golden_of, publish_verified
 from app.training.sample_folder import SampleFolder
 from app.training.samples import Samples
 from app.training.trainer import Trained, train_model
@@ -76,14 +77,16 @@ def _new_version(
 ) -> NewVersion:
     chosen = options.trainer.calibration
     judgment = judge(trained.model, {split: encoded[split] for split in EVALUATED}, chosen)
-    requests = choose_golden(test, start.features.schema)
+    features = start.features
+    encoder = Encoder(features.schema, features.vocabularies)
+    requests = choose_golden(test, features.schema)
     return NewVersion(
         name=options.name,
         architecture=start.architecture,
-        features=start.features.schema,
+        features=features.schema,
         weights=trained.model.state_dict(),
-        vocabularies=start.features.vocabularies,
-        golden=golden_of(trained.model, start.features, judgment.calibration, requests),
+        vocabularies=features.vocabularies,
+        golden=golden_of(trained.model, encoder, judgment.calibration, requests),
         prior_ctr=_prior_ctr(encoded["train"], chosen.negatives_kept),
         training=_record(options, trained),
         metrics=judgment.metrics,

@@ -15,12 +15,11 @@ from app.registry.golden import GoldenRequest, GoldenRequests, verify, with_scor
 from app.registry.manifest import Manifest
 from app.registry.model_store import ModelStore
 from app.registry.publishing import NewVersion, activate, publish
-from app.training.features import Features
-from app.training.offline import engine_of
+from app.registry.trained_model import trained_model
 
 
 def check_writable(store: Path) -> None:
-    """Raises StartupRefused: better before hours of training than after."""
+    """Raises StartupRefused: better before hours of work than after."""
     try:
         store.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -30,10 +29,9 @@ def check_writable(store: Path) -> None:
 
 
 def golden_of(
-    model: Model, features: Features, calibration: Calibration, requests: Sequence[GoldenRequest]
+    model: Model, encoder: Encoder, calibration: Calibration, requests: Sequence[GoldenRequest]
 ) -> GoldenRequests:
     """The requests with the CTRs that this model will serve."""
-    encoder = Encoder(features.schema, features.vocabularies)
     return with_scores(requests, encoder, Engine(model, torch.device("cpu")).score, calibration)
 
 
@@ -42,7 +40,8 @@ def publish_verified(store: ModelStore, new: NewVersion, *, activated: bool) -> 
     manifest = publish(store, new)
     artifact = store.load(manifest.name, manifest.version)
     encoder = Encoder(manifest.features, artifact.vocabularies)
-    verify(artifact.golden, encoder, engine_of(artifact).score, manifest.calibration)
+    engine = Engine(trained_model(artifact), torch.device("cpu"))
+    verify(artifact.golden, encoder, engine.score, manifest.calibration)
     if activated:
         activate(store, manifest.name, manifest.version)
     return manifest
