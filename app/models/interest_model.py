@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Annotated, Generic, Protocol, TypeVar, cast
 
 import torch
 from pydantic import Field
@@ -13,7 +13,7 @@ from app.core.schema import FeatureSchema
 from app.models.ctr_model import BehaviorFeatures, CandidateFeatures, CtrModel
 from app.models.layers.activation import ActivationName
 from app.models.layers.attention_config import AttentionConfig, Units
-from app.models.layers.embedding import FeatureEmbedding, SideFeatures, joined
+from app.models.layers.embedding import SideFeatures, joined
 from app.models.layers.mlp import Mlp
 from app.models.layers.ragged import Pairs
 
@@ -22,12 +22,14 @@ from app.models.layers.ragged import Pairs
 
 InterestStates = TypeVar("InterestStates")
 
+FieldNames = Annotated[tuple[str, ...], Field(min_length=1)]
+
 
 class InterestConfig(AttentionConfig):
     """What every architecture states beside its attention."""
 
     # Behavior fields that are looked at together; each group has an interest of its own.
-    field_groups: tuple[tuple[str, ...], ...] = Field(default=(BEHAVIOR_FIELDS,), min_length=1)
+    field_groups: tuple[FieldNames, ...] = Field(default=(BEHAVIOR_FIELDS,), min_length=1)
     mlp_units: tuple[Units, ...] = (200, 80)
     mlp_activation: ActivationName = "dice"
     embedding_init_std: float = Field(default=0.05, gt=0, allow_inf_nan=False)
@@ -71,8 +73,7 @@ class InterestModel(CtrModel[UserStates[InterestStates]]):
 
         Raises ValueError for an architecture that does not fit its features.
         """
-        super().__init__()
-        self.embedding = FeatureEmbedding(schema, init_std=config.embedding_init_std)
+        super().__init__(schema, embedding_init_std=config.embedding_init_std)
         self.groups = config.field_groups
         self.interests = nn.ModuleList(
             make_interest(self.embedding.width_of(group)) for group in self.groups
