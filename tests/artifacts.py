@@ -17,7 +17,7 @@ from app.features.encoder import Encoder
 from app.features.vocabulary import Vocabulary
 from app.inference.engine import Engine
 from app.models.dien.config import DienConfig
-from app.models.factory import build_model
+from app.models.factory import Architecture, build_model
 from app.registry.golden import GoldenRequest, with_scores
 from app.registry.manifest import Manifest
 from app.registry.model_store import ModelStore
@@ -60,6 +60,7 @@ def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be vari
     max_behaviors: int = 10,
     calibration: Calibration = UNCALIBRATED,
     behavior_fields: tuple[str, ...] = BEHAVIOR_FIELDS,
+    architecture: Architecture | None = None,
 ) -> Manifest:
     """Publishes and activates a version whose weights depend on the seed alone."""
     vocabularies = {
@@ -75,7 +76,7 @@ def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be vari
         side_fields=side_fields,
         max_behaviors=max_behaviors,
     )
-    architecture = DienConfig(
+    architecture = architecture or DienConfig(
         field_groups=(behavior_fields,),
         hidden_size=8,
         attention_units=(6,),

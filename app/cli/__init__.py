@@ -5,6 +5,7 @@ import sys
 import typer
 
 from app.cli.demo import demo
+from app.cli.ensemble import ensemble
 from app.cli.load_behaviors import load_behaviors
 from app.cli.prepare import prepare
 from app.cli.serve import serve
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, simulate, prepare, train, load_behaviors):
+for command in (demo, serve, simulate, prepare, train, ensemble, load_behaviors):
     app.command()(command)
 
 

@@ -1,12 +1,12 @@
 """The two verbs of every model, and what goes into them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
-from app.core.schema import FeatureSchema
 from app.models.layers.embedding import FeatureEmbedding, SideFeatures
 
 # U users, N behaviors of all users, C candidates, T steps, F behavior fields
@@ -33,9 +33,11 @@ class CandidateFeatures:
 class CtrModel(nn.Module, ABC, Generic[States]):
     """A model whose user part is computed once, and whose candidate part once per candidate."""
 
-    def __init__(self, schema: FeatureSchema, *, embedding_init_std: float) -> None:
-        super().__init__()
-        self.embedding = FeatureEmbedding(schema, init_std=embedding_init_std)
+    def tables(self) -> Iterator[tuple[str, nn.Embedding]]:
+        """Every embedding table with its field; an ensemble has them once per member."""
+        for module in self.modules():
+            if isinstance(module, FeatureEmbedding):
+                yield from module.named_tables()
 
     @abstractmethod
     def encode_users(

@@ -12,8 +12,10 @@ from app.models.din.config import DinConfig
 from app.models.din.model import Din
 from app.models.dsin.config import DsinConfig
 from app.models.dsin.model import Dsin
+from app.models.ensemble.config import EnsembleConfig, SingleArchitecture
+from app.models.ensemble.model import Ensemble
 
-Architecture = Annotated[DienConfig | DinConfig | DsinConfig, Field(discriminator="name")]
+Architecture = Annotated[SingleArchitecture | EnsembleConfig, Field(discriminator="name")]
 Model = CtrModel[Any]
 
 
@@ -26,3 +28,6 @@ def build_model(architecture: Architecture, schema: FeatureSchema) -> Model:
             return Din(architecture, schema)
         case DsinConfig():
             return Dsin(architecture, schema)
+        case EnsembleConfig():
+            members = [build_model(member.architecture, schema) for member in architecture.members]
+            return Ensemble(architecture, members)

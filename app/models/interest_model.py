@@ -13,7 +13,7 @@ from app.core.schema import FeatureSchema
 from app.models.ctr_model import BehaviorFeatures, CandidateFeatures, CtrModel
 from app.models.layers.activation import ActivationName
 from app.models.layers.attention_config import AttentionConfig, Units
-from app.models.layers.embedding import SideFeatures, joined
+from app.models.layers.embedding import FeatureEmbedding, SideFeatures, joined
 from app.models.layers.mlp import Mlp
 from app.models.layers.ragged import Pairs
 
@@ -73,7 +73,8 @@ class InterestModel(CtrModel[UserStates[InterestStates]]):
 
         Raises ValueError for an architecture that does not fit its features.
         """
-        super().__init__(schema, embedding_init_std=config.embedding_init_std)
+        super().__init__()
+        self.embedding = FeatureEmbedding(schema, init_std=config.embedding_init_std)
         self.groups = config.field_groups
         self.interests = nn.ModuleList(
             make_interest(self.embedding.width_of(group)) for group in self.groups

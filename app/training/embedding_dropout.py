@@ -12,7 +12,7 @@ def drop_embedding_elements(model: Model, rate: float) -> None:
     """From now on, in training mode; what is left is scaled up, and serving knows nothing of it."""
     if rate == 0:
         return
-    for table in model.embedding.tables.values():
+    for _, table in model.tables():
         table.register_forward_hook(partial(_dropped, rate=rate))
 
 

@@ -17,7 +17,7 @@ def make_optimizer(
     """
     learning_rate = options.optimizer.learning_rate
     decay_per_step = 1 - math.exp(-options.regularization.embedding_decay / full_batches)
-    tables = list(model.embedding.parameters())
+    tables = [table.weight for _, table in model.tables()]
     of_table = set(map(id, tables))
     rest = [parameter for parameter in model.parameters() if id(parameter) not in of_table]
     return torch.optim.AdamW(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from app.errors import StartupRefused
+from app.models.ensemble.config import EnsembleConfig
 from app.models.factory import Architecture, build_model
 from app.registry.model_store import WEIGHTS, Artifact, ModelStore
 from app.registry.version_reference import resolve
@@ -93,15 +94,20 @@ class PublishedModel:
         return StartingPoint(manifest.architecture, features, self.artifact.weights)
 
     def provenance(self) -> Provenance:
-        return Provenance(made_from=digest_of(self.artifact))
+        return Provenance(made_from=digests_of(self.artifact))
 
 
 def published_model(store: Path, reference: str) -> PublishedModel:
-    """Of `NAME[@VERSION]`. Raises ArtifactRefused if there is none, or it is not intact."""
+    """Of `NAME[@VERSION]`. Raises StartupRefused if it is an ensemble, not there or not intact."""
     versions = ModelStore(store)
-    return PublishedModel(versions.load(*resolve(versions, reference)))
+    artifact = versions.load(*resolve(versions, reference))
+    if isinstance(artifact.manifest.architecture, EnsembleConfig):
+        raise StartupRefused(
+            f"{artifact.reference} is an ensemble: train its members, then combine them"
+        )
+    return PublishedModel(artifact)
 
 
-def digest_of(artifact: Artifact) -> dict[str, str]:
-    """The version by its reference, with the sha256 of its weights."""
-    return {artifact.reference: artifact.manifest.files[WEIGHTS].sha256}
+def digests_of(*artifacts: Artifact) -> dict[str, str]:
+    """The versions by their references, each with the sha256 of its weights."""
+    return {artifact.reference: artifact.manifest.files[WEIGHTS].sha256 for artifact in artifacts}

@@ -46,14 +46,13 @@ class EmbeddingPenalty:
 
     def of(self, model: Model, step: StepBatch) -> Tensor:
         """What to add to the loss of the whole step."""
-        parts = []
+        parts, tables = [], dict(model.tables())
         for name, rows in looked_up_rows(step.batch, self._schema).items():
             rows_J, look_ups_J = np.unique(rows, return_counts=True)
             coefficient_J = self._l2.get(name, 0.0) * look_ups_J / step.weight
             if self._mini_batch_aware_l2:
                 coefficient_J += self._mini_batch_aware_l2 / self._counts_V[name][rows_J]
-            table_VE = model.embedding.get_parameter(f"tables.{name}.weight")
-            norm_J = table_VE[torch.from_numpy(rows_J)].square().sum(dim=1)
+            norm_J = tables[name].weight[torch.from_numpy(rows_J)].square().sum(dim=1)
             parts.append(norm_J @ torch.from_numpy(coefficient_J).to(norm_J))
         return torch.stack(parts).sum()
 

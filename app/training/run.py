@@ -16,7 +16,7 @@ from app.training.encoding import EncodedSamples, encode_samples
 from app.training.golden_requests import choose_golden
 from app.training.judgment import EVALUATED, judge
 from app.training.options import TrainerOptions
-from app.training.origin import OptionValue, Origin, StartingPoint
+from app.training.origin import Origin, StartingPoint
 from app.training.progress import EpochReport, Watcher
 from app.training.sample_folder import SampleFolder
 from app.training.samples import Samples
@@ -103,13 +103,14 @@ def _prior_ctr(train: EncodedSamples, negatives_kept: float) -> float:
 
 def _record(options: RunOptions, trained: Trained) -> TrainingRecord:
     provenance = options.origin.provenance()
-    choices: dict[str, OptionValue] = {**options.trainer.record(), **provenance.options}
-    if options.samples.limit_rows is not None:
-        choices["limit_rows"] = options.samples.limit_rows
     seconds = [report.seconds for report in trained.epochs]
     return TrainingRecord(
         samples=options.samples.digests(SPLITS),
-        options=choices,
+        options={
+            **options.trainer.record(),
+            **provenance.options,
+            **options.samples.limits,
+        },
         epochs=len(trained.epochs),
         seconds_per_epoch=round(sum(seconds) / max(1, len(seconds)), 3),
         made_from=dict(provenance.made_from),

@@ -29,6 +29,11 @@ class SampleFolder:
             )
         return samples
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """What the manifest says if not all rows were used."""
+        return {} if self.limit_rows is None else {"limit_rows": self.limit_rows}
+
     def digests(self, splits: Iterable[str]) -> dict[str, str]:
         """The sha256 of each split's file, by its name."""
         files = map(self._file, splits)

@@ -11,7 +11,7 @@ from app.core.schema import FeatureSchema
 from app.models.dien.config import DienConfig
 from app.models.din.config import DinConfig
 from app.models.dsin.config import DsinConfig
-from app.models.factory import Architecture
+from app.models.ensemble.config import SingleArchitecture
 from tests.models.builders import batch_of, draw_candidates, draw_users, make_model, score
 from tests.models.naive_dien import NaiveDien
 from tests.models.naive_din import NaiveDin
@@ -24,7 +24,7 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 
 def make_naive(
-    config: Architecture, schema: FeatureSchema, state: Mapping[str, Tensor]
+    config: SingleArchitecture, schema: FeatureSchema, state: Mapping[str, Tensor]
 ) -> NaiveModel[Any]:
     match config:
         case DienConfig():
@@ -36,7 +36,7 @@ def make_naive(
 
 
 def assert_equals_naive_loops(
-    config: Architecture, schema: FeatureSchema, dtype: torch.dtype = torch.float64
+    config: SingleArchitecture, schema: FeatureSchema, dtype: torch.dtype = torch.float64
 ) -> None:
     tolerance = TOLERANCE[dtype]
     model = make_model(config, schema).to(dtype)

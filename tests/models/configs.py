@@ -9,7 +9,7 @@ import pytest
 from app.models.dien.config import DienConfig
 from app.models.din.config import DinConfig
 from app.models.dsin.config import DsinConfig
-from app.models.factory import Architecture
+from app.models.ensemble.config import SingleArchitecture
 from app.models.layers.activation import ActivationName
 
 DIEN_CONFIGS = {
@@ -107,7 +107,7 @@ DSIN_CONFIGS = {
     ),
 }
 
-CONFIGS: dict[str, Architecture] = {**DIEN_CONFIGS, **DIN_CONFIGS, **DSIN_CONFIGS}
+CONFIGS: dict[str, SingleArchitecture] = {**DIEN_CONFIGS, **DIN_CONFIGS, **DSIN_CONFIGS}
 
 each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 each_dien_config = pytest.mark.parametrize("config", DIEN_CONFIGS.values(), ids=DIEN_CONFIGS.keys())
@@ -127,7 +127,7 @@ def draw(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
     return choices[int(rng.integers(len(choices)))]
 
 
-def describe(config: Architecture) -> str:
+def describe(config: SingleArchitecture) -> str:
     """A test's name for it: what is not by default."""
     changed = config.model_dump(exclude_defaults=True)
     return ",".join(f"{name}={_short(setting)}" for name, setting in changed.items())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from app.models.factory import Architecture
+from app.models.ensemble.config import SingleArchitecture
 from tests.models.builders import (
     batch_of,
     draw_candidates,
@@ -26,12 +26,12 @@ HISTORIES = {
 each_histories = pytest.mark.parametrize("lengths", HISTORIES.values(), ids=HISTORIES.keys())
 
 
-def attends(config: Architecture) -> bool:
+def attends(config: SingleArchitecture) -> bool:
     """Whether the model looks at some behaviors more than at others."""
     return config.name != "dien" or config.evolution != "gru_last_state"
 
 
-def cancels_out(config: Architecture, name: str) -> bool:
+def cancels_out(config: SingleArchitecture, name: str) -> bool:
     """Softmax forgets what is added to all scores alike, up to rounding."""
     added_last = f".kind.rest.layers.{2 * len(config.attention_units) - 2}.bias"
     return config.attention_softmax and name.endswith(added_last)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from app.errors import ArtifactRefused, StartupRefused
-from app.models.factory import build_model
 from app.registry.model_store import WEIGHTS, ModelStore
 from app.training.progress import Unwatched
 from app.training.trainer import train_model
@@ -68,7 +67,9 @@ def test_small_steps_stay_near_the_weights_that_training_began_with(
 
 def test_training_that_only_does_harm_ends_where_it_began(world: PlantedWorld) -> None:
     parts = (world.splits["train"], world.splits["upside_down"])
-    weights = build_model(SMALL_DIEN, world.features.schema).state_dict()
+    weights = world.train(replace(QUICK, epochs=2)).model.state_dict()
+    for name in ("mlp.layers.2.weight", "mlp.layers.2.bias"):
+        weights[name] = -weights[name]  # what it had learned is upside down too
 
     trained = train_model(
         SMALL_DIEN, world.features, parts, replace(QUICK, patience=2), Unwatched(), weights=weights

@@ -1,7 +1,8 @@
 """Embedding tables of a feature schema: padding is zero, unknown ids share a trained row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,10 @@ class FeatureEmbedding(nn.Module):
             + sum(field.embedding_dim for field in schema.candidate_sparse_fields)
             + len(schema.candidate_dense_fields)
         )
+
+    def named_tables(self) -> Iterator[tuple[str, nn.Embedding]]:
+        """Each sparse field's name with its table."""
+        return iter(cast("Mapping[str, nn.Embedding]", self.tables).items())
 
     def items(self, rows_RF: Tensor) -> dict[str, Tensor]:
         """By behavior field, its embedding [R, E of the field]."""
