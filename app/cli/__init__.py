@@ -6,6 +6,7 @@ import typer
 
 from app.cli.demo import demo
 from app.cli.ensemble import ensemble
+from app.cli.evaluate import evaluate
 from app.cli.load_behaviors import load_behaviors
 from app.cli.prepare import prepare
 from app.cli.serve import serve
@@ -18,14 +19,15 @@ REFUSED = 2
 app = typer.Typer(
     help=(
         "Online CTR inference: ranked, explained click-through rates from DIEN, DIN and DSIN.\n\n"
-        "Try `ctr-serve demo` first. Then, with your own data: prepare, train, load-behaviors, "
-        "serve. Settings of the service are CTR_* environment variables (docs/settings.md)."
+        "Try `ctr-serve demo` first. Then, with your own data: prepare, train, evaluate, "
+        "load-behaviors, serve. Settings of the service are CTR_* environment variables "
+        "(docs/settings.md)."
     ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, simulate, prepare, train, ensemble, load_behaviors):
+for command in (demo, serve, simulate, prepare, train, evaluate, ensemble, load_behaviors):
     app.command()(command)
 
 

@@ -36,7 +36,9 @@ class Metrics(Strict):
     logloss: float
     pcoc: float  # predicted clicks over clicks: 1 is honest
     rows: int
-    ece: float | None = None  # expected calibration error; older versions do not say
+    # Older versions do not say:
+    ece: float | None = None  # expected calibration error
+    normalized_entropy: float | None = None  # logloss over that of the mean label: below 1 helps
 
 
 class TrainingRecord(Strict):

@@ -1,5 +1,7 @@
 """Scores of samples as serving gives them: the published version's encoder and engine."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -21,8 +23,13 @@ def score_samples(artifact: Artifact, samples: Samples) -> Doubles:
     return ctr_of(score_logits(artifact, samples), artifact.manifest.calibration)
 
 
-def score_logits(artifact: Artifact, samples: Samples) -> Floats:
-    """Logits [C] in the order of the samples, each user with all of its candidates a request."""
+def score_logits(
+    artifact: Artifact, samples: Samples, on_users: Callable[[int], None] = lambda users: None
+) -> Floats:
+    """Logits [C] in the order of the samples, each user with all of its candidates a request.
+
+    `on_users` is told how many more are done.
+    """
     schema = artifact.manifest.features
     encoder, engine = Encoder(schema, artifact.vocabularies), engine_of(artifact)
     requests = SampleRequests(samples, fields_of(schema))
@@ -33,6 +40,7 @@ def score_logits(artifact: Artifact, samples: Samples) -> Floats:
             requests.request(user) for user in range(start, min(start + USERS_PER_BATCH, users))
         ]
         logits.append(engine.score(encoder.encode(batch).batch).logits_C)
+        on_users(len(batch))
     return np.concatenate(logits)
 
 

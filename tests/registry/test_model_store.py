@@ -302,3 +302,12 @@ def test_a_store_that_is_not_there_is_refused(tmp_path):
 
 def test_an_empty_store_serves_nothing(tmp_path):
     assert ModelStore(tmp_path).active_versions() == {}
+
+
+def test_metrics_of_older_versions_are_read(store, folder):
+    older = {"auc": 0.7, "gauc": 0.6, "logloss": 0.5, "pcoc": 1.0, "rows": 9}
+    edit_manifest(folder, lambda manifest: manifest["metrics"].update(test=older))
+
+    metrics = store.load("tiny", "1").manifest.metrics["test"]
+
+    assert (metrics.auc, metrics.ece, metrics.normalized_entropy) == (0.7, None, None)

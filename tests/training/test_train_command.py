@@ -21,6 +21,7 @@ from app.models.layers.attention_config import AttentionName
 from app.models.layers.recurrence import AugruForm, Evolution
 from app.models.layers.reset_gates import ResetGate
 from app.registry.golden import verify
+from app.registry.manifest import Metrics
 from app.registry.model_store import Artifact, ModelStore
 from app.training.encoding import encode_samples
 from app.training.evaluation import evaluate
@@ -178,7 +179,8 @@ def test_the_json_has_metrics_and_the_baseline(samples: Path, tmp_path: Path) ->
 
     assert answer["name"] == "ads"
     assert set(answer["metrics"]) == set(answer["popularity"]) == {"valid", "test"}
-    assert set(answer["metrics"]["test"]) == {"auc", "gauc", "logloss", "pcoc", "rows", "ece"}
+    assert set(answer["metrics"]["test"]) == set(Metrics.model_fields)
+    assert None not in answer["metrics"]["test"].values()
     assert [epoch["epoch"] for epoch in answer["epochs"]] == [1, 2]
 
 
@@ -264,7 +266,11 @@ def test_a_file_in_the_place_of_the_store_is_refused_before_training(
         train_planted(samples, tmp_path / "store")
 
 
-@pytest.mark.parametrize("command", ["train --samples x", "prepare x y"], ids=["train", "prepare"])
+@pytest.mark.parametrize(
+    "command",
+    ["train --samples x", "prepare x y", "evaluate x --samples y"],
+    ids=["train", "prepare", "evaluate"],
+)
 def test_without_the_train_extra_a_command_says_how_to_get_it(command: str) -> None:
     without_polars = "import sys; sys.modules['polars'] = None; from app.cli import main; main()"
 
