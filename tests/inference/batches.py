@@ -1,4 +1,4 @@
-"""Ragged batches for the DIENs of the model tests, as an encoder would give them."""
+"""Ragged batches for the models of the model tests, as an encoder would give them."""
 
 from collections.abc import Sequence
 

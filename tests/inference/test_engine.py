@@ -3,22 +3,20 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pytest
 import torch
 
 from app.inference.engine import Engine
 from tests.inference.batches import LENGTHS, USERS, draw_batch, ragged
 from tests.inference.cuda import needs_cuda
-from tests.models.builders import CONFIGS, make_dien, score
+from tests.models.builders import make_model, score
+from tests.models.configs import CONFIGS, each_config
 
 CPU = torch.device("cpu")
 
-every_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
-
-@every_config
+@each_config
 def test_scores_are_those_of_the_model(config):
-    model = make_dien(config)
+    model = make_model(config)
     batch = draw_batch(LENGTHS, USERS)
 
     scores = Engine(model, CPU).score(ragged(batch))
@@ -30,7 +28,7 @@ def test_scores_are_those_of_the_model(config):
 
 
 def test_scores_are_plain_arrays_of_floats():
-    scores = Engine(make_dien(CONFIGS["default"]), CPU).score(ragged(draw_batch(LENGTHS, USERS)))
+    scores = Engine(make_model(CONFIGS["default"]), CPU).score(ragged(draw_batch(LENGTHS, USERS)))
 
     assert (scores.logits_C.dtype, scores.attention_CT.dtype) == (np.float32, np.float32)
     assert scores.logits_C.shape == (len(USERS),)
@@ -38,7 +36,7 @@ def test_scores_are_plain_arrays_of_floats():
 
 
 def test_threads_that_share_a_model_do_not_disturb_each_other():
-    engine = Engine(make_dien(CONFIGS["default"]), CPU)
+    engine = Engine(make_model(CONFIGS["default"]), CPU)
     batches = [ragged(draw_batch(LENGTHS, USERS, seed=seed)) for seed in range(8)]
     alone = [engine.score(batch).logits_C for batch in batches]
 
@@ -49,13 +47,13 @@ def test_threads_that_share_a_model_do_not_disturb_each_other():
 
 
 @needs_cuda
-@every_config
+@each_config
 def test_a_gpu_gives_the_scores_of_the_cpu(config):
     batch = ragged(draw_batch(LENGTHS, USERS))
     gpu = torch.device("cuda:0")
-    expected = Engine(make_dien(config), CPU).score(batch)
+    expected = Engine(make_model(config), CPU).score(batch)
 
-    scores = Engine(make_dien(config).to(gpu), gpu).score(batch)
+    scores = Engine(make_model(config).to(gpu), gpu).score(batch)
 
     np.testing.assert_allclose(scores.logits_C, expected.logits_C, atol=1e-5)
     np.testing.assert_allclose(scores.attention_CT, expected.attention_CT, atol=1e-5)

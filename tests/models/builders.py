@@ -1,8 +1,9 @@
-"""Users, candidates, schemas and DIENs with trained-like weights, for the model tests."""
+"""Users, candidates, schemas and models with trained-like weights, for the model tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +18,7 @@ from app.core.schema import (
     SparseSideField,
 )
 from app.models.ctr_model import BehaviorFeatures, CandidateFeatures
-from app.models.dien.config import DienConfig
-from app.models.dien.evolving_interest import EvolvingStates
-from app.models.dien.model import Dien
-from app.models.interest_model import UserStates
+from app.models.factory import Architecture, Model, build_model
 from app.models.layers.embedding import SideFeatures
 
 # U users, N behaviors of all users, C candidates, T steps, F behavior fields
@@ -28,10 +26,10 @@ from app.models.layers.embedding import SideFeatures
 ItemRows = tuple[int, int]  # item and category
 
 BEHAVIOR_FIELDS = (
-    SparseField(name="item_id", embedding_dim=3, rows=20),
+    SparseField(name="item_id", embedding_dim=4, rows=20),
     SparseField(name="category_id", embedding_dim=2, rows=8),
 )
-EMBEDDING = 5
+EMBEDDING = 6
 FIRST_SECOND = 1_390_694_400
 SESSION_GAP_S = 30 * 60
 
@@ -52,41 +50,6 @@ FULL_SCHEMA = FeatureSchema(
         DenseSideField(name="discount", source="candidate"),
     ),
 )
-
-CONFIGS = {
-    "default": DienConfig(hidden_size=4, attention_units=(6, 3), mlp_units=(7, 5)),
-    "paper": DienConfig(
-        hidden_size=4, attention="bilinear", query_projection=False, mlp_units=(7, 5)
-    ),
-    "official": DienConfig(
-        hidden_size=4,
-        augru="official",
-        reset_gate="before",
-        attention_units=(6, 3),
-        mlp_units=(7, 5),
-    ),
-    "agru_with_dice_in_attention": DienConfig(
-        hidden_size=4,
-        evolution="agru",
-        attention_units=(6,),
-        attention_activation="dice",
-        mlp_units=(7,),
-        mlp_activation="prelu",
-    ),
-    "aigru_without_softmax": DienConfig(
-        hidden_size=EMBEDDING,
-        evolution="aigru",
-        attention="dot",
-        attention_softmax=False,
-        query_projection=False,
-        sum_pooling=False,
-        mlp_units=(7,),
-        mlp_activation="relu",
-    ),
-    "gru_with_attention_pooling": DienConfig(
-        hidden_size=4, evolution="gru", attention_units=(6, 3), mlp_units=()
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +88,11 @@ class TensorBatch:
     user_of_C: Tensor
 
 
-def make_dien(config: DienConfig, schema: FeatureSchema = FULL_SCHEMA, *, seed: int = 0) -> Dien:
-    """A DIEN in eval mode with no bias, slope or statistic left at its initial value."""
-    model = Dien(config, schema).eval()
+def make_model(
+    config: Architecture, schema: FeatureSchema = FULL_SCHEMA, *, seed: int = 0
+) -> Model:
+    """In eval mode, with no bias, slope or statistic left at its initial value."""
+    model = build_model(config, schema).eval()
     generator = torch.Generator().manual_seed(seed)
     model.load_state_dict(
         {name: _trained_like(name, value, generator) for name, value in model.state_dict().items()}
@@ -235,11 +200,12 @@ def _columns(
     return torch.tensor(values, dtype=dtype).reshape(len(rows), len(fields))
 
 
-def encode(model: Dien, batch: TensorBatch) -> UserStates[EvolvingStates]:
+def encode(model: Model, batch: TensorBatch) -> Any:
+    """The states of the batch's users."""
     behaviors = BehaviorFeatures(batch.behaviors_NF, batch.behavior_seconds_N)
     return model.encode_users(behaviors, batch.lengths_U, batch.profile)
 
 
-def score(model: Dien, batch: TensorBatch) -> tuple[Tensor, Tensor]:
+def score(model: Model, batch: TensorBatch) -> tuple[Tensor, Tensor]:
     """Logits [C] and attention [C, T] through both verbs."""
     return model.score(encode(model, batch), batch.candidates, batch.user_of_C)

@@ -1,5 +1,7 @@
 """Attention is a share of each user's own behaviors, and exactly nothing past them."""
 
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,20 +9,20 @@ from hypothesis import strategies as st
 
 from app.models.dien.config import DienConfig
 from app.models.layers.attention import DotAttention, softmax_over_behaviors
+from app.models.layers.attention_config import AttentionName
 from app.models.layers.ragged import Pairs
 from tests.models.builders import (
-    CONFIGS,
-    EMBEDDING,
     batch_of,
     draw_candidates,
     draw_users,
-    make_dien,
+    make_model,
     score,
 )
+from tests.models.configs import CONFIGS
 
 KINDS = {
-    kind: DienConfig(hidden_size=EMBEDDING, attention=kind, attention_units=(6, 3), mlp_units=(7,))
-    for kind in ("mlp", "bilinear", "dot")
+    kind: DienConfig(hidden_size=4, attention=kind, attention_units=(6, 3), mlp_units=(7,))
+    for kind in get_args(AttentionName)
 }
 
 some_lengths = st.lists(st.integers(0, 7), min_size=1, max_size=6)
@@ -33,7 +35,7 @@ def test_attention_sums_to_one_over_the_behaviors_and_is_zero_past_them(config, 
     batch = batch_of(draw_users(lengths), draw_candidates(range(len(lengths))))
 
     with torch.inference_mode():
-        _, attention_CT = score(make_dien(config), batch)
+        _, attention_CT = score(make_model(config), batch)
 
     for length, row_T in zip(lengths, attention_CT, strict=True):
         assert (row_T[:length] > 0).all()
@@ -44,7 +46,7 @@ def test_attention_sums_to_one_over_the_behaviors_and_is_zero_past_them(config, 
 @given(lengths=some_lengths)
 @settings(deadline=None, max_examples=30)
 def test_raw_attention_is_zero_past_the_behaviors(lengths):
-    model = make_dien(CONFIGS["aigru_without_softmax"])
+    model = make_model(CONFIGS["aigru_without_softmax"])
     batch = batch_of(draw_users(lengths), draw_candidates(range(len(lengths))))
 
     with torch.inference_mode():

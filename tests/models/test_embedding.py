@@ -10,15 +10,15 @@ from app.models.dien.config import DienConfig
 from app.models.dien.model import Dien
 from app.models.layers.embedding import FeatureEmbedding, joined
 from tests.models.builders import (
-    CONFIGS,
     FULL_SCHEMA,
     Candidate,
     User,
     batch_of,
     encode,
-    make_dien,
+    make_model,
     score,
 )
+from tests.models.configs import CONFIGS
 
 TABLES = ["item_id", "category_id", "user_id", "device", "gender", "slot", "brand"]
 DENSE = {"age": 0.3, "price": -0.2, "hour": 1.0, "discount": 0.1}
@@ -77,7 +77,7 @@ def test_a_model_can_be_built_inside_inference_mode():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_padding_row_has_no_gradient_and_stays_zero(table):
-    model = make_dien(CONFIGS["default"]).train()
+    model = make_model(CONFIGS["default"]).train()
 
     train_one_step(model, PAD_ROW)
 
@@ -89,7 +89,7 @@ def test_the_padding_row_has_no_gradient_and_stays_zero(table):
 @pytest.mark.parametrize("row", [OOV_ROW, FIRST_ID_ROW])
 @pytest.mark.parametrize("table", TABLES)
 def test_unknown_ids_train_a_row_of_their_own_like_any_id(table, row):
-    model = make_dien(CONFIGS["default"]).train()
+    model = make_model(CONFIGS["default"]).train()
 
     train_one_step(model, row)
 
@@ -98,7 +98,7 @@ def test_unknown_ids_train_a_row_of_their_own_like_any_id(table, row):
 
 
 def test_an_unknown_item_scores_unlike_padding_and_unlike_a_known_one():
-    model = make_dien(CONFIGS["default"])
+    model = make_model(CONFIGS["default"])
 
     with torch.inference_mode():
         logits = [
@@ -124,7 +124,7 @@ def test_an_item_is_its_fields_side_by_side():
 
 
 def test_a_row_beyond_its_table_is_an_error_and_not_a_wrong_score():
-    model = make_dien(CONFIGS["default"])
+    model = make_model(CONFIGS["default"])
     user, candidate = row_everywhere(100)
 
     with pytest.raises(IndexError):

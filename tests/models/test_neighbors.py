@@ -2,27 +2,24 @@
 
 from dataclasses import replace
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models.builders import (
-    CONFIGS,
     TensorBatch,
     batch_of,
     draw_candidates,
     draw_users,
     encode,
-    make_dien,
+    make_model,
     score,
 )
+from tests.models.configs import each_config
 
 # U users, C candidates, T steps
 
 TOLERANCE = 1e-6
-
-each_config = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
 
 @st.composite
@@ -52,9 +49,9 @@ def assert_same_answers(ctr_C, attention_CT, *, together: tuple[torch.Tensor, to
 
 @each_config
 @given(batch=batches())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 def test_a_request_alone_scores_as_in_a_batch(config, batch):
-    model = make_dien(config)
+    model = make_model(config)
     users, candidates = batch
     ctr_C, attention_CT = answer(model, batch_of(users, candidates))
 
@@ -66,9 +63,9 @@ def test_a_request_alone_scores_as_in_a_batch(config, batch):
 
 @each_config
 @given(batch=batches())
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 def test_a_candidate_alone_scores_as_among_others(config, batch):
-    model = make_dien(config)
+    model = make_model(config)
     users, candidates = batch
     ctr_C, attention_CT = answer(model, batch_of(users, candidates))
 
@@ -79,9 +76,9 @@ def test_a_candidate_alone_scores_as_among_others(config, batch):
 
 @each_config
 @given(batch=batches(), data=st.data())
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 def test_the_order_of_users_and_candidates_only_orders_the_answers(config, batch, data):
-    model = make_dien(config)
+    model = make_model(config)
     users, candidates = batch
     user_order = data.draw(st.permutations(range(len(users))))
     candidate_order = data.draw(st.permutations(range(len(candidates))))
@@ -99,7 +96,7 @@ def test_the_order_of_users_and_candidates_only_orders_the_answers(config, batch
 
 @each_config
 def test_user_states_are_good_for_more_than_one_set_of_candidates(config):
-    model = make_dien(config)
+    model = make_model(config)
     users = draw_users([5, 0, 2])
     first, second = draw_candidates([0, 1, 2], seed=1), draw_candidates([2, 0], seed=2)
     ctr_C, attention_CT = answer(model, batch_of(users, first + second))
@@ -116,9 +113,10 @@ def test_user_states_are_good_for_more_than_one_set_of_candidates(config):
         assert_same_answers(logits_C.sigmoid(), own_CT, together=expected)
 
 
-def test_different_users_get_different_scores():
+@each_config
+def test_different_users_get_different_scores(config):
     """Otherwise everything above would hold for a constant."""
-    model = make_dien(CONFIGS["default"])
+    model = make_model(config)
     users = draw_users([5, 4, 3, 0, 1])
 
     ctr_C, _ = answer(model, batch_of(users, draw_candidates(range(5))))
