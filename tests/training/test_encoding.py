@@ -4,18 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.batch import RaggedBatch
 from app.features.encoder import Encoder
+from app.models.dsin.sessions import cut_sessions
 from app.training.batches import BatchCutter, shuffled_batches
 from app.training.encoding import EncodedSamples, encode_samples
 from app.training.features import FeatureOptions, learn_features
 from app.training.requests import SampleRequests
 from app.training.samples import Samples, read_samples
 from app.training.side_fields import parse_fields
-from tests.training.builders import planted_rows, write_rows
+from tests.training.builders import planted_rows, sample, write_rows
 
 FIELDS = parse_fields(
     (
@@ -75,6 +77,26 @@ def test_training_and_serving_encode_alike(samples: Samples, tmp_path: Path, use
         assert ours.dtype == theirs.dtype
 
 
+def test_training_and_serving_see_the_same_sessions(tmp_path: Path) -> None:
+    histories = [[0, 60, 60], [], [0, 1_800, 3_601, 90_000, 90_010], [1_801, 0], [5]]
+    rows = [
+        sample(label, f"u{user}", history=[("i1", "c1", second) for second in seconds])
+        for user, seconds in enumerate(histories)
+        for label in (0, 1)
+    ]
+    samples = read_samples(write_rows(tmp_path / "train.tsv", rows))
+    features = learn_features(samples, FeatureOptions(max_behaviors=4))
+    requests = SampleRequests(samples, ())
+    encoder = Encoder(features.schema, features.vocabularies)
+
+    trained_on = encode_samples(samples, features).batch
+    served = encoder.encode([requests.request(user) for user in range(len(histories))]).batch
+
+    for batch in (trained_on, served):
+        assert batch.lengths_U.tolist() == [3, 0, 4, 2, 1]
+        assert _session_lengths(batch) == [3, 1, 1, 2, 2, 1]
+
+
 def test_a_cut_of_all_users_is_the_split(encoded: EncodedSamples) -> None:
     whole = BatchCutter(encoded).cut(np.arange(encoded.users))
 
@@ -113,6 +135,14 @@ def test_each_epoch_has_another_order() -> None:
     first, second = (np.concatenate(list(shuffled_batches(np.ones(50), 8, rng))) for _ in range(2))
 
     assert first.tolist() != second.tolist()
+
+
+def _session_lengths(batch: RaggedBatch) -> list[int]:
+    seconds_N, lengths_U = map(torch.from_numpy, (batch.behavior_seconds_N, batch.lengths_U))
+    sessions = cut_sessions(
+        seconds_N, lengths_U, gap_s=1_800, max_sessions=9, max_session_behaviors=9
+    )
+    return sessions.lengths_S.tolist()
 
 
 def _behaviors_of(whole: RaggedBatch, users: list[int]) -> np.ndarray:
