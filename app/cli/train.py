@@ -42,6 +42,13 @@ def train(
             help="Go on from the weights of a version, with its architecture and features.",
         ),
     ] = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder to write the state of the run to after each epoch. The same command "
+            "goes on from there."
+        ),
+    ] = None,
     limit_rows: Annotated[
         int | None, typer.Option(min=1, help="First rows of each split, for a quick try.")
     ] = None,
@@ -315,6 +322,7 @@ def train(
             ),
             calibration=CalibrationOptions(calibration=calibration, negatives_kept=negatives_kept),
         ),
+        checkpoints=checkpoints,
         activate=activate,
     )
     prepare_torch(threads=threads)

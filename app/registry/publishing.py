@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from app.core.calibration import UNCALIBRATED, Calibration
 from app.core.schema import FeatureSchema
 from app.features.vocabulary import Vocabulary
 from app.models.factory import Architecture
+from app.registry.durable_files import sync_folder, write_synced
 from app.registry.golden import GoldenRequests
 from app.registry.manifest import FileEntry, Manifest, Metrics, Split, TrainingRecord
 from app.registry.model_store import (
@@ -56,16 +56,16 @@ def publish(store: ModelStore, new: NewVersion) -> Manifest:
     staging = Path(mkdtemp(prefix=".publishing-", dir=home))
     try:
         for file, content in contents.items():
-            _write_synced(staging / file, content)
+            write_synced(staging / file, content)
         for folder in {(staging / file).parent for file in contents}:
-            _sync_folder(folder)
+            sync_folder(folder)
         staging.chmod(0o755)
         while True:
             manifest = _manifest(new, _next_version(home), contents)
-            _write_synced(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
-            _sync_folder(staging)
+            write_synced(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
+            sync_folder(staging)
             if _moved(staging, store.folder(new.name, manifest.version)):
-                _sync_folder(home)
+                sync_folder(home)
                 return manifest
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -80,9 +80,9 @@ def activate(store: ModelStore, name: str, version: str) -> None:
     home = store.root / name
     staging = Path(mkdtemp(prefix=".activating-", dir=home))
     try:
-        _write_synced(staging / ACTIVE, f"{version}\n".encode())
+        write_synced(staging / ACTIVE, f"{version}\n".encode())
         (staging / ACTIVE).replace(home / ACTIVE)
-        _sync_folder(home)
+        sync_folder(home)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -133,19 +133,3 @@ def _moved(staging: Path, folder: Path) -> bool:
             return False
         raise
     return True
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    path.parent.mkdir(exist_ok=True)
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,13 +14,13 @@ class AveragedModel:
         self.model = copy.deepcopy(trained).requires_grad_(requires_grad=False)
         self._trained = trained
         self._decay = decay
-        self._steps = 0
+        self.steps = 0
 
     def update(self) -> None:
         """After each step of the optimizer."""
-        self._steps += 1
+        self.steps += 1
         # A long average would remember its random start for long: it begins short.
-        decay = min(self._decay, self._steps / (self._steps + 9))
+        decay = min(self._decay, self.steps / (self.steps + 9))
         with torch.inference_mode():
             torch._foreach_lerp_(
                 list(self.model.parameters()), list(self._trained.parameters()), 1 - decay

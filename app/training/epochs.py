@@ -1,8 +1,10 @@
 """One epoch after another of gradient steps on click and auxiliary loss."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +17,13 @@ from app.training.averaging import AveragedModel
 from app.training.embedding_dropout import drop_embedding_elements
 from app.training.encoding import EncodedSamples
 from app.training.losses import click_loss
-from app.training.optimizer import make_optimizer
+from app.training.optimizer import load_optimizer_tensors, make_optimizer, optimizer_tensors
 from app.training.options import TrainerOptions
 from app.training.penalties import EmbeddingPenalty
 from app.training.precision import autocast
 from app.training.prediction import forward
 from app.training.progress import Watcher
+from app.training.reproducible import seed_torch
 from app.training.running_statistics import settle_statistics
 from app.training.schedules import TrainingLength, make_schedule
 from app.training.step_sampler import StepSampler
@@ -43,6 +46,18 @@ class MeanLosses:
         self.auxiliary += (auxiliary - self.auxiliary) * rows / self.rows
 
 
+@dataclass(frozen=True, slots=True)
+class EpochsState:
+    """What epochs leave to those after them."""
+
+    weights: Mapping[str, Tensor]
+    averaged: Mapping[str, Tensor]
+    averaged_steps: int
+    optimizer: Mapping[str, Tensor]
+    schedule: Mapping[str, Any]
+    generator: Mapping[str, Any]
+
+
 class Epochs:
     """A model in training, the average of its weights, its optimizer and its random numbers."""
 
@@ -62,7 +77,8 @@ class Epochs:
         self._options = options
         self._watcher = watcher
         self._rows = len(train.labels_C)
-        self._sampler = StepSampler(train, options, np.random.default_rng(options.seed))
+        self._generator = np.random.default_rng(options.seed)
+        self._sampler = StepSampler(train, options, self._generator)
         full_batches = max(1, self._rows // options.step_size)
         self._optimizer = make_optimizer(model, options, full_batches=full_batches)
         steps = -(-self._rows // options.step_size)
@@ -77,6 +93,7 @@ class Epochs:
 
     def run(self, epoch: int) -> MeanLosses:
         """Raises StartupRefused when the loss is no longer a number."""
+        seed_torch(self._options.seed, epoch)
         self._model.train()
         self._watcher.epoch_started(epoch, self._rows)
         auxiliary_weight = self._options.loss.auxiliary_weight_of(epoch)
@@ -90,6 +107,30 @@ class Epochs:
             self._watcher.batch_done(rows, losses.click)
         settle_statistics(self.averaged, islice(self._sampler.batches(), SETTLING_BATCHES))
         return losses
+
+    def state(self) -> EpochsState:
+        """Everything that later epochs depend on, as it is between two of them."""
+        return EpochsState(
+            weights=self._model.state_dict(),
+            averaged=self.averaged.state_dict(),
+            averaged_steps=self._averaged.steps,
+            optimizer=optimizer_tensors(self._optimizer),
+            schedule=self._schedule.state_dict(),
+            generator=self._generator.bit_generator.state,
+        )
+
+    def restore(self, state: EpochsState) -> None:
+        """Goes on from there."""
+        self._model.load_state_dict(dict(state.weights))
+        self.averaged.load_state_dict(dict(state.averaged))
+        self._averaged.steps = state.averaged_steps
+        load_optimizer_tensors(self._optimizer, state.optimizer)
+        self._schedule.load_state_dict(dict(state.schedule))
+        for group, rate in zip(
+            self._optimizer.param_groups, self._schedule.get_last_lr(), strict=True
+        ):
+            group["lr"] = rate
+        self._generator.bit_generator.state = state.generator
 
     def _step(self, step: StepBatch, auxiliary_weight: float) -> tuple[float, float]:
         """The click and the auxiliary loss before it."""

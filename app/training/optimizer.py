@@ -1,8 +1,10 @@
 """Adam whose embeddings decay."""
 
 import math
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from app.models.factory import Model
 from app.training.options import TrainerOptions
@@ -28,3 +30,22 @@ def make_optimizer(
         lr=learning_rate,
         fused=True,
     )
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Everything that it remembers of past steps."""
+    return {
+        f"{parameter}.{name}": tensor
+        for parameter, remembered in optimizer.state_dict()["state"].items()
+        for name, tensor in remembered.items()
+    }
+
+
+def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The reverse, in an optimizer that has not made a step yet."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        parameter, name = key.split(".")
+        state.setdefault(int(parameter), {})[name] = tensor.clone()
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -32,6 +32,9 @@ class EpochReport:
 class Watcher(Protocol):
     """Told what happens, in this order."""
 
+    def resumed(self, epochs: int) -> None:
+        """So many are done already, says a checkpoint."""
+
     def epoch_started(self, epoch: int, rows: int) -> None: ...
 
     def batch_done(self, rows: int, mean_loss: float) -> None: ...
@@ -41,6 +44,9 @@ class Watcher(Protocol):
 
 class Unwatched:
     """Nobody looks."""
+
+    def resumed(self, epochs: int) -> None:
+        pass
 
     def epoch_started(self, epoch: int, rows: int) -> None:
         pass
@@ -79,6 +85,9 @@ class ProgressBars:
         trace: TracebackType | None,
     ) -> None:
         self._bars.stop()
+
+    def resumed(self, epochs: int) -> None:
+        self._bars.console.print(f"going on after epoch {epochs} of the checkpoint")
 
     def epoch_started(self, epoch: int, rows: int) -> None:
         self._task = self._bars.add_task(f"epoch {epoch}", total=rows, note="")

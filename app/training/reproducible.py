@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -18,3 +19,8 @@ def reproducible(seed: int) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(deterministic)
+
+
+def seed_torch(*seeds: int) -> None:
+    """Random numbers of their own for each combination, whatever was drawn before."""
+    torch.manual_seed(int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0]))

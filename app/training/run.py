@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from app.features.encoder import Encoder
 from app.registry.manifest import Manifest, Split, TrainingRecord
@@ -12,11 +13,12 @@ from app.registry.model_store import ModelStore, checked_name
 from app.registry.publication import check_writable, golden_of, publish_verified
 from app.registry.publishing import NewVersion
 from app.training.baselines import RankingQuality, popularity
+from app.training.checkpoints import Checkpoints
 from app.training.encoding import EncodedSamples, encode_samples
 from app.training.golden_requests import choose_golden
 from app.training.judgment import EVALUATED, judge
 from app.training.options import TrainerOptions
-from app.training.origin import Origin, StartingPoint
+from app.training.origin import OptionValue, Origin, StartingPoint
 from app.training.progress import EpochReport, Watcher
 from app.training.sample_folder import SampleFolder
 from app.training.samples import Samples
@@ -34,6 +36,7 @@ class RunOptions:
     name: str
     origin: Origin
     trainer: TrainerOptions
+    checkpoints: Path | None = None  # a folder to go on from after a kill
     activate: bool = True
 
 
@@ -55,12 +58,11 @@ def train_and_publish(options: RunOptions, watcher: Watcher) -> TrainingRun:
     check_writable(options.store)
     encoded = {split: encode_samples(part, start.features) for split, part in samples.items()}
     trained = train_model(
-        start.architecture,
-        start.features,
+        start,
         (encoded["train"], encoded["valid"]),
         options.trainer,
         watcher,
-        weights=start.weights,
+        checkpoints=_checkpoints(options, start),
     )
     new = _new_version(options, start, trained, encoded, samples["test"])
     manifest = publish_verified(ModelStore(options.store), new, activated=options.activate)
@@ -95,6 +97,21 @@ def _new_version(
     )
 
 
+def _checkpoints(options: RunOptions, start: StartingPoint) -> Checkpoints | None:
+    """Of runs that are told the same: anything else would end elsewhere."""
+    if options.checkpoints is None:
+        return None
+    digests = options.samples.digests(SPLITS)
+    run = {
+        **_choices(options),
+        **{f"sha256 of {name}": digest for name, digest in digests.items()},
+        **{f"origin {name}": sha for name, sha in options.origin.provenance().made_from.items()},
+        "architecture": start.architecture.model_dump_json(),
+        "torch": torch.__version__,
+    }
+    return Checkpoints(options.checkpoints, run)
+
+
 def _prior_ctr(train: EncodedSamples, negatives_kept: float) -> float:
     """As if all negatives were there."""
     clicks = float(train.labels_C.sum(dtype=np.float64))
@@ -102,16 +119,17 @@ def _prior_ctr(train: EncodedSamples, negatives_kept: float) -> float:
 
 
 def _record(options: RunOptions, trained: Trained) -> TrainingRecord:
-    provenance = options.origin.provenance()
     seconds = [report.seconds for report in trained.epochs]
     return TrainingRecord(
         samples=options.samples.digests(SPLITS),
-        options={
-            **options.trainer.record(),
-            **provenance.options,
-            **options.samples.limits,
-        },
+        options=_choices(options),
         epochs=len(trained.epochs),
         seconds_per_epoch=round(sum(seconds) / max(1, len(seconds)), 3),
-        made_from=dict(provenance.made_from),
+        made_from=dict(options.origin.provenance().made_from),
     )
+
+
+def _choices(options: RunOptions) -> dict[str, OptionValue]:
+    """All that was decided, by name."""
+    provenance = options.origin.provenance()
+    return {**options.trainer.record(), **provenance.options, **options.samples.limits}

@@ -1,20 +1,18 @@
 """Trains a model, epoch by epoch, until its validation AUC no longer improves."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
-
 from app.core.calibration import Uncalibrated, ctr_of
-from app.models.factory import Architecture, Model, build_model
+from app.models.factory import Model, build_model
 from app.registry.manifest import Metrics
+from app.training.checkpoints import Checkpoint, Checkpoints
 from app.training.early_stopping import EarlyStopping
 from app.training.encoding import EncodedSamples
 from app.training.epochs import Epochs
 from app.training.evaluation import evaluate
-from app.training.features import Features
 from app.training.options import TrainerOptions
+from app.training.origin import StartingPoint
 from app.training.prediction import predict
 from app.training.progress import EpochReport, Watcher
 from app.training.reproducible import reproducible
@@ -29,50 +27,87 @@ class Trained:
 
 
 def train_model(
-    architecture: Architecture,
-    features: Features,
+    start: StartingPoint,
     splits: tuple[EncodedSamples, EncodedSamples],  # train, valid
     options: TrainerOptions,
     watcher: Watcher,
     *,
-    weights: Mapping[str, Tensor] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
-    """From random weights, or from these, which it then never ends with worse ones than.
+    """From random weights, or from those of the start, which it never ends with worse ones than.
 
-    Raises StartupRefused for options that do not fit, or a loss that is no longer a number.
+    With checkpoints, from the newest one, if there is one: to the same weights, bit for bit, as
+    without the interruption. Raises StartupRefused for options that do not fit, a checkpoint that
+    cannot be used, or a loss that is no longer a number.
     """
     train, valid = splits
     with reproducible(options.seed):
-        sampled = Uncalibrated(negatives_kept=options.calibration.negatives_kept)
-        model = build_model(architecture, features.schema)
-        stopping = EarlyStopping(options.patience)
-        if weights is not None:
-            model.load_state_dict(dict(weights))
-            stopping.observe(_validate(model, valid, sampled).auc, model.state_dict())
-        epochs = Epochs(model, features.schema, train, options, watcher)
-        reports: list[EpochReport] = []
-        while len(reports) < options.epochs and not stopping.should_stop:
-            reports.append(_run_epoch(epochs, len(reports) + 1, valid, stopping, sampled))
-            watcher.epoch_ended(reports[-1])
-    epochs.averaged.load_state_dict(stopping.best_weights)
-    return Trained(epochs.averaged.eval(), tuple(reports))
+        schema = start.features.schema
+        model = build_model(start.architecture, schema)
+        if start.weights is not None:
+            model.load_state_dict(dict(start.weights))
+        course = _Course(Epochs(model, schema, train, options, watcher), valid, options)
+        if start.weights is not None:
+            course.observe_start()
+        if checkpoints is not None:
+            course.resume(checkpoints, watcher)
+        while not course.is_over:
+            report = course.run_epoch()
+            if checkpoints is not None:
+                checkpoints.save(course.checkpoint())
+            watcher.epoch_ended(report)
+        return course.best()
 
 
-def _run_epoch(
-    epochs: Epochs,
-    number: int,
-    valid: EncodedSamples,
-    stopping: EarlyStopping,
-    sampled: Uncalibrated,
-) -> EpochReport:
-    started_s = time.perf_counter()
-    losses = epochs.run(number)
-    seconds = time.perf_counter() - started_s
-    metrics = _validate(epochs.averaged, valid, sampled)
-    is_best = stopping.observe(metrics.auc, epochs.averaged.state_dict())
-    return EpochReport(number, losses.click, losses.auxiliary, seconds, metrics, is_best)
+class _Course:
+    """Epochs one after another, each validated, until they no longer help."""
 
+    def __init__(self, epochs: Epochs, valid: EncodedSamples, options: TrainerOptions) -> None:
+        self._epochs = epochs
+        self._valid = valid
+        self._most_epochs = options.epochs
+        self._sampled = Uncalibrated(negatives_kept=options.calibration.negatives_kept)
+        self._stopping = EarlyStopping(options.patience)
+        self._reports: list[EpochReport] = []
 
-def _validate(model: Model, valid: EncodedSamples, sampled: Uncalibrated) -> Metrics:
-    # Without the correction, PCOC would only say how many negatives were left out.
-    return evaluate(ctr_of(predict(model, valid), sampled), valid.labels_C, valid.user_ids_C)
+    @property
+    def is_over(self) -> bool:
+        return len(self._reports) >= self._most_epochs or self._stopping.should_stop
+
+    def observe_start(self) -> None:
+        """What it starts from is the best so far."""
+        model = self._epochs.averaged
+        self._stopping.observe(self._validate(model).auc, model.state_dict())
+
+    def run_epoch(self) -> EpochReport:
+        number, started_s = len(self._reports) + 1, time.perf_counter()
+        losses = self._epochs.run(number)
+        seconds = time.perf_counter() - started_s
+        model = self._epochs.averaged
+        metrics = self._validate(model)
+        is_best = self._stopping.observe(metrics.auc, model.state_dict())
+        report = EpochReport(number, losses.click, losses.auxiliary, seconds, metrics, is_best)
+        self._reports.append(report)
+        return report
+
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint(self._epochs.state(), self._stopping.state(), tuple(self._reports))
+
+    def resume(self, checkpoints: Checkpoints, watcher: Watcher) -> None:
+        newest = checkpoints.newest()
+        if newest is None:
+            return
+        self._epochs.restore(newest.epochs)
+        self._stopping.restore(newest.stopping)
+        self._reports = list(newest.reports)
+        watcher.resumed(len(self._reports))
+
+    def best(self) -> Trained:
+        model = self._epochs.averaged
+        model.load_state_dict(dict(self._stopping.best_weights))
+        return Trained(model.eval(), tuple(self._reports))
+
+    def _validate(self, model: Model) -> Metrics:
+        # Without the correction, PCOC would only say how many negatives were left out.
+        ctr_C = ctr_of(predict(model, self._valid), self._sampled)
+        return evaluate(ctr_C, self._valid.labels_C, self._valid.user_ids_C)

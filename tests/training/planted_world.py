@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.models.factory import Architecture
+from app.training.checkpoints import Checkpoints
 from app.training.encoding import EncodedSamples, encode_samples
 from app.training.features import FeatureOptions, Features, learn_features
 from app.training.options import TrainerOptions
+from app.training.origin import StartingPoint
 from app.training.progress import Unwatched, Watcher
 from app.training.samples import read_samples
 from app.training.trainer import Trained, train_model
@@ -36,6 +38,8 @@ class PlantedWorld:
         valid: str = "valid",
         architecture: Architecture = SMALL_DIEN,
         watcher: Watcher = UNWATCHED,
+        checkpoints: Checkpoints | None = None,
     ) -> Trained:
+        start = StartingPoint(architecture, self.features)
         parts = (self.splits["train"], self.splits[valid])
-        return train_model(architecture, self.features, parts, options, watcher)
+        return train_model(start, parts, options, watcher, checkpoints=checkpoints)

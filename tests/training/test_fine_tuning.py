@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import ArtifactRefused, StartupRefused
 from app.registry.model_store import WEIGHTS, ModelStore
+from app.training.origin import StartingPoint
 from app.training.progress import Unwatched
 from app.training.trainer import train_model
 from tests.training.builders import QUICK, SMALL_DIEN, planted_folder
@@ -70,10 +71,9 @@ def test_training_that_only_does_harm_ends_where_it_began(world: PlantedWorld) -
     weights = world.train(replace(QUICK, epochs=2)).model.state_dict()
     for name in ("mlp.layers.2.weight", "mlp.layers.2.bias"):
         weights[name] = -weights[name]  # what it had learned is upside down too
+    start = StartingPoint(SMALL_DIEN, world.features, weights)
 
-    trained = train_model(
-        SMALL_DIEN, world.features, parts, replace(QUICK, patience=2), Unwatched(), weights=weights
-    )
+    trained = train_model(start, parts, replace(QUICK, patience=2), Unwatched())
 
     ended = trained.model.state_dict()
     assert [report.is_best for report in trained.epochs] == [False, False]
