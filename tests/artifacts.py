@@ -1,5 +1,6 @@
 """Small untrained versions in a real model store, for everything that needs something to serve."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,6 +18,9 @@ from app.features.encoder import Encoder
 from app.features.vocabulary import Vocabulary
 from app.inference.engine import Engine
 from app.models.dien.config import DienConfig
+from app.models.din.config import DinConfig
+from app.models.dsin.config import DsinConfig
+from app.models.ensemble.config import SingleArchitecture
 from app.models.factory import Architecture, build_model
 from app.registry.golden import GoldenRequest, with_scores
 from app.registry.manifest import Manifest
@@ -34,7 +38,11 @@ SIDE_FIELDS: tuple[SideField, ...] = (
 GOLDEN = (
     GoldenRequest(
         user_id="user-1",
-        behaviors=(("item-1", "category-1", 10), ("item-2", "category-2", 20)),
+        behaviors=(
+            ("item-1", "category-1", 10),
+            ("item-2", "category-2", 20),
+            ("item-5", "category-0", 4_000),  # another session
+        ),
         profile={"age": 31},
         context={"device": "phone"},
         candidates={
@@ -49,6 +57,14 @@ GOLDEN = (
         candidates={"item_id": ("item-3",), "category_id": ("category-3",)},
     ),
 )
+
+SMALL = {"attention_units": (6,), "mlp_units": (8,), "embedding_init_std": 1.0}
+TINY_DIEN = DienConfig(hidden_size=8, **SMALL)
+TINY_ARCHITECTURES: Mapping[str, SingleArchitecture] = {
+    "dien": TINY_DIEN,
+    "din": DinConfig(**SMALL),
+    "dsin": DsinConfig(session_heads=2, hidden_size=4, **SMALL),
+}
 
 
 def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be varied

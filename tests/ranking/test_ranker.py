@@ -17,7 +17,7 @@ from app.features.feature_reader import FeatureReader
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.served_models import ServedModels
-from tests.artifacts import publish_tiny_version
+from tests.artifacts import TINY_DIEN, publish_tiny_version
 from tests.features.histories import history
 from tests.features.redis_stores import (
     IMPATIENT_S,
@@ -232,7 +232,9 @@ async def test_without_explain_there_is_no_attention(root, redis_url):
 
 
 async def test_a_model_of_items_alone_ranks_and_explains(tmp_path, redis_url):
-    publish_tiny_version(tmp_path, behavior_fields=("item_id",))
+    items = ("item_id",)
+    of_items = TINY_DIEN.model_copy(update={"field_groups": (items,)})
+    publish_tiny_version(tmp_path, behavior_fields=items, architecture=of_items)
     store_history(redis_url, "item-5", "item-6")
     categories = replace(ADS, fields={**ADS.fields, "category_id": ["another"] * len(ADS)})
     async with open_ranker(tmp_path, redis_url) as ranker:

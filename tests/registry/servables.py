@@ -1,16 +1,21 @@
 """Loaded versions and the requests that servables are asked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from app.core.batch import Scores
 from app.core.keys import key_of
 from app.core.request import BehaviorSequence, Candidates, UserContext
+from app.features.encoder import Encoder
 from app.inference.batch_policy import BatchPolicy
+from app.inference.engine import Engine
 from app.monitoring.metrics import Metrics
-from app.registry.model_store import ModelStore
+from app.registry.model_store import Artifact, ModelStore
 from app.registry.servable import Servable, load_servable
+from app.registry.trained_model import trained_model
 from tests.artifacts import CATEGORIES, DEVICES, ITEMS
 
 ROOMY = BatchPolicy(max_batch_pairs=1_000_000, max_queued_pairs=1_000_000)
@@ -31,6 +36,13 @@ def load(
     artifact = store.load(name, store.active_versions()[name])
     cpu = torch.device("cpu")
     return load_servable(artifact, cpu, policy, metrics or Metrics(), threads=threads)
+
+
+def direct_scores(artifact: Artifact, requests: Sequence[Request]) -> list[Scores]:
+    """Each request's scores without queue or company."""
+    engine = Engine(trained_model(artifact), torch.device("cpu"))
+    encoder = Encoder(artifact.manifest.features, artifact.vocabularies)
+    return [engine.score(encoder.encode([request]).batch) for request in requests]
 
 
 def draw_request(random: np.random.Generator) -> Request:

@@ -1,25 +1,19 @@
 """A servable gives its model's own scores, to each request its own, alone and in company."""
 
 import asyncio
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
-import torch
 
-from app.core.batch import Scores
 from app.core.deadline import Deadline, StageTimes
 from app.core.request import Candidates
 from app.errors import DeadlineExceeded, NotReady, Overloaded
-from app.features.encoder import Encoder
 from app.inference.batch_policy import BatchPolicy
-from app.inference.engine import Engine
-from app.models.factory import build_model
 from app.monitoring.metrics import Metrics
-from app.registry.model_store import Artifact, ModelStore
+from app.registry.model_store import ModelStore
 from app.registry.servable import ScoredRequest, Servable
 from tests.artifacts import publish_tiny_version
-from tests.registry.servables import Request, draw_requests, load
+from tests.registry.servables import Request, direct_scores, draw_requests, load
 
 pytestmark = pytest.mark.anyio
 
@@ -32,16 +26,6 @@ def root(tmp_path_factory: pytest.TempPathFactory):
     root = tmp_path_factory.mktemp("store")
     publish_tiny_version(root, max_behaviors=MAX_BEHAVIORS)
     return root
-
-
-def direct_scores(artifact: Artifact, requests: Sequence[Request]) -> list[Scores]:
-    """Each request's scores without queue or company."""
-    manifest = artifact.manifest
-    model = build_model(manifest.architecture, manifest.features).eval()
-    model.load_state_dict(dict(artifact.weights))
-    engine = Engine(model, torch.device("cpu"))
-    encoder = Encoder(manifest.features, artifact.vocabularies)
-    return [engine.score(encoder.encode([request]).batch) for request in requests]
 
 
 async def ask(servable: Servable, request: Request, times: StageTimes | None = None):
