@@ -9,6 +9,7 @@ from app.cli.ensemble import ensemble
 from app.cli.evaluate import evaluate
 from app.cli.load_behaviors import load_behaviors
 from app.cli.prepare import prepare
+from app.cli.prune import prune
 from app.cli.serve import serve
 from app.cli.simulate import simulate
 from app.cli.train import train
@@ -27,7 +28,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, serve, simulate, prepare, train, evaluate, ensemble, load_behaviors):
+COMMANDS = (demo, serve, simulate, prepare, train, evaluate, ensemble, prune, load_behaviors)
+for command in COMMANDS:
     app.command()(command)
 
 

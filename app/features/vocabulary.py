@@ -57,6 +57,15 @@ class Vocabulary:
         start = int(self.id_ends_V[index - 1]) if index else 0
         return self.id_bytes[start : int(self.id_ends_V[index])].tobytes().decode()
 
+    def keeping(self, kept_V: NDArray[np.bool_]) -> "Vocabulary":
+        """Only those ids, in their order."""
+        lengths_V = np.diff(self.id_ends_V, prepend=0)
+        return Vocabulary(
+            self.keys_V[kept_V],
+            np.cumsum(lengths_V[kept_V], dtype=np.int64),
+            self.id_bytes[np.repeat(kept_V, lengths_V)],
+        )
+
     def to_bytes(self) -> bytes:
         return save({"keys": self.keys_V, "id_ends": self.id_ends_V, "id_bytes": self.id_bytes})
 

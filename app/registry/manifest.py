@@ -73,3 +73,8 @@ class Manifest(Strict):
     metrics_uncalibrated: dict[Split, Metrics] = {}  # of sigmoid(logit), the model's own opinion
     calibration: Annotated[Calibration, BeforeValidator(_null_is_none)] = UNCALIBRATED
     prior_ctr: float = Field(ge=0, le=1)  # mean label of the training samples, negatives restored
+
+    @property
+    def bytes(self) -> int:
+        """Of all files but the manifest itself."""
+        return sum(file.size for file in self.files.values())

@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from app.errors import StartupRefused
-from app.models.ensemble.config import EnsembleConfig
 from app.models.factory import Architecture, build_model
+from app.models.interest_model import InterestModel
 from app.registry.model_store import WEIGHTS, Artifact, ModelStore
+from app.registry.trained_model import trained_model
 from app.registry.version_reference import resolve
 from app.training.features import FeatureOptions, Features, learn_features
 from app.training.samples import Samples
@@ -83,6 +84,7 @@ class PublishedModel:
     """A version as it is: its weights, and the ids that it knows."""
 
     artifact: Artifact
+    model: InterestModel[Any]
 
     @property
     def fields(self) -> Sequence[DeclaredField]:
@@ -101,11 +103,12 @@ def published_model(store: Path, reference: str) -> PublishedModel:
     """Of `NAME[@VERSION]`. Raises StartupRefused if it is an ensemble, not there or not intact."""
     versions = ModelStore(store)
     artifact = versions.load(*resolve(versions, reference))
-    if isinstance(artifact.manifest.architecture, EnsembleConfig):
+    model = trained_model(artifact)
+    if not isinstance(model, InterestModel):
         raise StartupRefused(
             f"{artifact.reference} is an ensemble: train its members, then combine them"
         )
-    return PublishedModel(artifact)
+    return PublishedModel(artifact, model)
 
 
 def digests_of(*artifacts: Artifact) -> dict[str, str]:

@@ -174,3 +174,14 @@ def test_a_flipped_byte_is_refused_or_still_well_formed(position, flip):
         return
 
     assert all(vocabulary.raw_id(int(key)) for key in vocabulary.keys_V)
+
+
+@given(raw_ids=st.sets(st.text(min_size=1), min_size=1), data=st.data())
+def test_a_part_of_a_vocabulary_is_the_vocabulary_of_that_part(raw_ids, data):
+    whole = Vocabulary.of(raw_ids)
+    kept = data.draw(st.lists(st.booleans(), min_size=len(raw_ids), max_size=len(raw_ids)))
+
+    part = whole.keeping(np.array(kept))
+
+    left = [whole.raw_id(key) for key, stays in zip(whole.keys_V, kept, strict=True) if stays]
+    assert part.to_bytes() == Vocabulary.of(left).to_bytes()

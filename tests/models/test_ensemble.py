@@ -11,10 +11,17 @@ from app.models.dien.config import DienConfig
 from app.models.din.config import DinConfig
 from app.models.dsin.config import DsinConfig
 from app.models.ensemble.config import EnsembleConfig, EnsembleMember, SingleArchitecture
-from app.models.factory import Architecture, build_model
-from tests.models.builders import FULL_SCHEMA, batch_of, draw_candidates, draw_users, score
+from app.models.factory import Architecture
+from tests.models.builders import (
+    FULL_SCHEMA,
+    batch_of,
+    draw_candidates,
+    draw_users,
+    make_model,
+    score,
+)
 
-SMALL = {"attention_units": (6,), "mlp_units": (7,), "embedding_init_std": 1.0}
+SMALL = {"attention_units": (6,), "mlp_units": (7,)}
 DIEN = DienConfig(hidden_size=4, **SMALL)
 DIN = DinConfig(**SMALL)
 DSIN = DsinConfig(hidden_size=4, session_heads=1, query_projection=True, **SMALL)
@@ -27,11 +34,6 @@ def ensemble_of(*members: tuple[float, SingleArchitecture]) -> EnsembleConfig:
     return EnsembleConfig(
         members=tuple(EnsembleMember(weight=weight, architecture=one) for weight, one in members)
     )
-
-
-def make(config: Architecture):
-    torch.manual_seed(0)
-    return build_model(config, FULL_SCHEMA).eval()
 
 
 def answers(models: Sequence[torch.nn.Module]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -51,7 +53,7 @@ def answers(models: Sequence[torch.nn.Module]) -> list[tuple[np.ndarray, np.ndar
     ids=["two_alike", "dien_and_din", "all_three"],
 )
 def test_logits_and_attention_are_weighted_means(config: EnsembleConfig) -> None:
-    ensemble = make(config)
+    ensemble = make_model(config)
 
     (logits_C, attention_CT), *of_members = answers([ensemble, *ensemble.members])
 
@@ -66,7 +68,7 @@ def test_logits_and_attention_are_weighted_means(config: EnsembleConfig) -> None
 
 
 def test_members_keep_their_tables_to_themselves() -> None:
-    ensemble = make(ensemble_of((0.5, DIEN), (0.5, DIN)))
+    ensemble = make_model(ensemble_of((0.5, DIEN), (0.5, DIN)))
 
     names = list(ensemble.state_dict())
 
