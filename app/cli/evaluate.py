@@ -53,6 +53,7 @@ def evaluate(
     from app.registry.model_store import ModelStore
 
     with needs_train_extra():
+        from app.training.offline import score_logits
         from app.training.quality.bootstrap import Bootstrap
         from app.training.quality.evaluation import EvaluationOptions
         from app.training.quality.markdown import as_markdown
@@ -63,7 +64,9 @@ def evaluate(
     prepare_torch(threads=threads)
     examined = examine(ModelStore(store), version, samples, split)
     with progress_bar("Scoring", examined.users) as advance:
-        evaluation = evaluate_version(examined, options, advance)
+        logits_C = score_logits(examined.artifact, examined.samples, advance)
+    with Console(stderr=True).status("Resampling users"):
+        evaluation = evaluate_version(examined, logits_C, options)
     written = write_reports(evaluation, out) if out else ()
     if as_json:
         typer.echo(orjson.dumps(evaluation))

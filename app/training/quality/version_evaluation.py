@@ -1,7 +1,5 @@
 """From a version in the model store and a folder of samples to an evaluation: the reading part."""
 
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from app.registry.manifest import Split
 from app.registry.model_store import WEIGHTS, Artifact, ModelStore
 from app.registry.version_reference import resolve
 from app.training.columns import IdColumn
-from app.training.offline import engine_of, score_logits
+from app.training.offline import engine_of
 from app.training.quality.evaluation import (
     Evaluation,
     EvaluationOptions,
@@ -26,6 +24,7 @@ from app.training.quality.evaluation import (
 )
 from app.training.quality.scored_rows import Mask, ScoredRows
 from app.training.quality.slices import Circumstances
+from app.training.sample_folder import SampleFolder
 from app.training.samples import Samples, read_samples
 from app.training.side_fields import fields_of
 from app.training.tables import read_table
@@ -64,13 +63,10 @@ def examine(store: ModelStore, reference: str, folder: Path, split: Split) -> Ex
 
 
 def evaluate_version(
-    examined: Examined,
-    options: EvaluationOptions,
-    on_users: Callable[[int], None] = lambda users: None,
+    examined: Examined, logits_C: Floats, options: EvaluationOptions
 ) -> Evaluation:
-    """Scores as serving does; `on_users` is told how many more are done."""
+    """What the logits that the version gives its samples are worth."""
     samples, calibration = examined.samples, examined.artifact.manifest.calibration
-    logits_C = score_logits(examined.artifact, samples, on_users)
     return evaluate_rows(
         examined.identity,
         _scored_rows(samples, logits_C, calibration),
@@ -119,7 +115,7 @@ def _training_clicks(train: Path, items: IdColumn) -> Rows:
 
 def _identity(artifact: Artifact, split: Split, file: Path) -> Identity:
     manifest = artifact.manifest
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    sha256 = SampleFolder(file.parent).digests([split])[file.name]
     return Identity(
         name=manifest.name,
         version=manifest.version,
