@@ -7,9 +7,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.body import parse_rank_body, read_body
+from app.api.body import read_body
 from app.api.hanging_up import unless_client_leaves
 from app.api.openapi import json_body, problems
+from app.api.parsing import parse_rank_body
 from app.api.request_context import RequestContext, context_of
 from app.api.wire import RankBody
 from app.api.wire_answer import RankAnswer, to_answer

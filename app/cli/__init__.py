@@ -10,6 +10,7 @@ from app.cli.evaluate import evaluate
 from app.cli.load_behaviors import load_behaviors
 from app.cli.prepare import prepare
 from app.cli.prune import prune
+from app.cli.score import score
 from app.cli.serve import serve
 from app.cli.simulate import simulate
 from app.cli.train import train
@@ -28,7 +29,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-COMMANDS = (demo, serve, simulate, prepare, train, evaluate, ensemble, prune, load_behaviors)
+COMMANDS = (
+    *(demo, serve, simulate, prepare, train, evaluate, ensemble, prune),
+    *(load_behaviors, score),
+)
 for command in COMMANDS:
     app.command()(command)
 

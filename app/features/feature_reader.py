@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from app.core.deadline import Deadline
-from app.core.request import Candidates, FeatureKind, RankRequest, UserContext
+from app.core.request import NO_BEHAVIORS, Candidates, FeatureKind, RankRequest, UserContext
 from app.core.schema import FeatureSchema
 from app.features.coalescing import CoalescedReader
 from app.features.redis_store import FieldsRead, HistoryRead, RedisStore
@@ -29,6 +29,14 @@ class RequestFeatures:
     problems: Mapping[FeatureKind, str] = field(
         default_factory=dict
     )  # what could not be had, and why
+
+    @classmethod
+    def as_sent(cls, request: RankRequest) -> "RequestFeatures":
+        """What a request says of itself, where nothing is stored of its user and its ads."""
+        behaviors = NO_BEHAVIORS if request.behaviors is None else request.behaviors
+        profile = {} if request.profile is None else request.profile
+        user = UserContext(request.user_id, behaviors, profile, request.context)
+        return cls(user, request.candidates)
 
 
 class FeatureReader:

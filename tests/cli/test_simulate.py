@@ -6,7 +6,10 @@ import pytest
 
 from tests.cli.commands import ctr_serve
 
-COMMANDS = ("demo", "serve", "simulate", "prepare", "train", "evaluate", "load-behaviors")
+COMMANDS = (
+    *("demo", "serve", "simulate", "prepare", "train"),
+    *("evaluate", "load-behaviors", "score"),
+)
 
 
 def test_the_simulated_world_comes_as_samples_and_clicks(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""From what was sent to a checked body, or to the fields of it that are wrong."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.api.wire import MAX_FIELD_NAME_CHARS, MAX_REPORTED_ERRORS, RankBody
+from app.errors import CtrError, FieldError, InvalidRequest, MalformedRequest
+
+MAX_LISTED_ERRORS = 10_000  # pydantic lists all or none, and 200,000 take a second
+JSON_SYNTAX = "json_invalid"
+
+_rank_body = TypeAdapter(RankBody)
+
+
+def parse_rank_body(body: bytes) -> RankBody:
+    """Raises MalformedRequest for what is not JSON, InvalidRequest naming the wrong fields."""
+    try:
+        return _rank_body.validate_json(body)
+    except ValidationError as error:
+        raise _problem(error) from None
+
+
+def parse_rank_fields(fields: Mapping[str, object]) -> RankBody:
+    """The same for a body that was never JSON. Raises InvalidRequest naming the wrong fields."""
+    try:
+        return _rank_body.validate_python(fields)
+    except ValidationError as error:
+        raise _problem(error) from None
+
+
+def _problem(error: ValidationError) -> CtrError:
+    if error.error_count() > MAX_LISTED_ERRORS:
+        return InvalidRequest([_too_many(error.error_count())])
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    if problems[0]["type"] == JSON_SYNTAX:
+        return MalformedRequest(problems[0]["msg"])
+    return InvalidRequest(
+        [
+            FieldError(_field_name(problem["loc"]), problem["msg"])
+            for problem in problems[:MAX_REPORTED_ERRORS]
+        ]
+    )
+
+
+def _field_name(path: Sequence[int | str]) -> str:
+    return ".".join(map(str, path))[:MAX_FIELD_NAME_CHARS] or "body"
+
+
+def _too_many(errors: int) -> FieldError:
+    return FieldError("body", f"{errors} of its fields cannot be accepted, too many to name")

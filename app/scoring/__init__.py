@@ -1,0 +1,1 @@
+"""Ranking without a server: the rows of a file, through the code that answers requests."""
