@@ -47,8 +47,16 @@ def read_interactions(path: Path, columns: LogColumns) -> InteractionLog:
         raise StartupRefused(f"{path} has no rows")
     _check_ids(path, table, columns)
     seconds = _seconds(path, table["time"].rename(columns.time))
+    return in_time_order(table.with_columns(seconds.alias("time")))
+
+
+def in_time_order(events: pl.DataFrame) -> InteractionLog:
+    """Of the columns user, item, category and time, which is unix seconds.
+
+    Events of the same second keep their order.
+    """
     ordered = (
-        table.with_columns(seconds.alias("time"), row=pl.int_range(pl.len()))
+        events.with_columns(row=pl.int_range(pl.len()))
         .with_columns(first_row=pl.col("row").min().over("user"))
         .sort("first_row", "time", maintain_order=True)
     )
@@ -56,10 +64,20 @@ def read_interactions(path: Path, columns: LogColumns) -> InteractionLog:
     return InteractionLog(
         user_ids=users["user"].to_list(),
         ends_U=users["len"].cum_sum().cast(pl.Int64).to_numpy(),
-        items=ordered["item"].to_list(),
-        categories=ordered["category"].to_list(),
-        times=ordered["time"].cast(pl.String).to_list(),
+        items=_texts(ordered["item"]),
+        categories=_texts(ordered["category"]),
+        times=_texts(ordered["time"].cast(pl.String)),
     )
+
+
+def _texts(column: pl.Series) -> list[str]:
+    """Each distinct text is held once, however many events share it."""
+    coded = column.cast(pl.Categorical)
+    codes, distinct = coded.to_physical().to_numpy(), coded.unique()
+    text_of_code = np.empty(codes.max(initial=0) + 1, np.object_)
+    text_of_code[distinct.to_physical().to_numpy()] = distinct.cast(pl.String).to_list()
+    texts: list[str] = text_of_code[codes].tolist()
+    return texts
 
 
 def _check_ids(path: Path, table: pl.DataFrame, columns: LogColumns) -> None:

@@ -9,22 +9,15 @@ import csv
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
+from typing import TextIO
 
 from app.errors import StartupRefused
 from app.training.interactions import InteractionLog
+from app.training.sample_files import SAMPLE_COLUMNS, SPLITS, make_folder, whole_file
 
-SPLITS = ("train", "valid", "test")
-SAMPLE_COLUMNS = (
-    "label",
-    "user_id",
-    "item_id",
-    "cate_id",
-    "timestamp",
-    "history_items",
-    "history_cates",
-    "history_timestamps",
-)
 FEWEST_EVENTS = 3  # one to remember, one to validate with, one to test with
 
 Row = Sequence[object]
@@ -47,49 +40,49 @@ def write_next_item_samples(
     *,
     seed: int,
     max_history: int,
+    max_targets: int | None = None,
     on_targets: OnTargets = lambda _: None,
 ) -> dict[str, int]:
     """Writes train.tsv, valid.tsv and test.tsv; how many rows each has.
 
+    Of a user's training targets the newest `max_targets` are taken, None being all of them.
     `on_targets` is told how many more targets have been written. Raises StartupRefused for a log
     that leaves nothing to train on.
     """
     rng = random.Random(seed)  # noqa: S311 - negatives are no secret
     category_of = dict(zip(log.items, log.categories, strict=True))
-    _make_folder(out_dir)
+    make_folder(out_dir)
     rows = {}
     for split in SPLITS:
-        targets = targets_of(log, split)
+        targets = targets_of(log, split, max_targets)
         if not targets:
             raise StartupRefused(
                 f"no {split} targets: users need {FEWEST_EVENTS} events to be tested, "
                 f"and some {FEWEST_EVENTS + 1} to be trained on"
             )
         samples = _samples(log, targets, category_of, rng, max_history)
-        _write(out_dir / f"{split}.tsv", samples, on_targets)
+        with whole_file(out_dir, split) as file:
+            _write(file, samples, on_targets)
         rows[split] = 2 * len(targets)
     return rows
 
 
-def targets_of(log: InteractionLog, split: str) -> list[Target]:
+def targets_of(log: InteractionLog, split: str, max_targets: int | None = None) -> list[Target]:
     """The events of a split, user after user."""
     return [
         Target(user, first, event, end)
         for user, first, end in _users(log)
-        for event in _events(split, first, end)
+        for event in _events(split, first, end, max_targets)
     ]
 
 
-def count_targets(log: InteractionLog) -> int:
+def count_targets(log: InteractionLog, max_targets: int | None = None) -> int:
     """Targets of all three splits together."""
-    return sum(end - first - 1 for _, first, end in _users(log))
-
-
-def _make_folder(out_dir: Path) -> None:
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartupRefused(f"{out_dir} cannot be a folder: {error.strerror}") from error
+    return sum(
+        len(_events(split, first, end, max_targets))
+        for _, first, end in _users(log)
+        for split in SPLITS
+    )
 
 
 def _users(log: InteractionLog) -> Iterator[tuple[int, int, int]]:
@@ -100,10 +93,11 @@ def _users(log: InteractionLog) -> Iterator[tuple[int, int, int]]:
         first = end
 
 
-def _events(split: str, first: int, end: int) -> range:
+def _events(split: str, first: int, end: int, max_targets: int | None) -> range:
     match split:
         case "train":
-            return range(first + 1, end - 2)
+            newest = first + 1 if max_targets is None else end - 2 - max_targets
+            return range(max(first + 1, newest), end - 2)
         case "valid":
             return range(end - 2, end - 1)
         case _:
@@ -119,32 +113,35 @@ def _samples(
 ) -> Iterator[tuple[Row, Row]]:
     drawn_from = [log.items[target.event] for target in targets]
     distinct = set(drawn_from)
-    for target in targets:
-        user, event = log.user_ids[target.user], target.event
-        own = set(log.items[target.first : target.end])
+    for (number, first, end), of_user in groupby(targets, key=attrgetter("user", "first", "end")):
+        user, own = log.user_ids[number], set(log.items[first:end])
         if len(own) >= len(distinct) and distinct <= own:
             raise StartupRefused(
                 f"user {user!r} has met every item that is a target: no negative is left to draw"
             )
-        negative = rng.choice(drawn_from)
-        while negative in own:
+        for target in of_user:
             negative = rng.choice(drawn_from)
-        past = slice(max(target.first, event - max_history), event)
-        histories = [",".join(ids[past]) for ids in (log.items, log.categories, log.times)]
-        time = log.times[event]
-        yield (
-            (1, user, log.items[event], log.categories[event], time, *histories),
-            (0, user, negative, category_of[negative], time, *histories),
-        )
+            while negative in own:
+                negative = rng.choice(drawn_from)
+            yield _pair(log, target, (negative, category_of[negative]), max_history)
 
 
-def _write(path: Path, samples: Iterator[tuple[Row, Row]], on_targets: OnTargets) -> None:
-    """Under its own name only once it is whole."""
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, delimiter="\t")
-        writer.writerow(SAMPLE_COLUMNS)
-        for pair in samples:
-            writer.writerows(pair)
-            on_targets(1)
-    aside.replace(path)
+def _pair(
+    log: InteractionLog, target: Target, negative: tuple[str, str], max_history: int
+) -> tuple[Row, Row]:
+    user, event = log.user_ids[target.user], target.event
+    past = slice(max(target.first, event - max_history), event)
+    histories = [",".join(ids[past]) for ids in (log.items, log.categories, log.times)]
+    time = log.times[event]
+    return (
+        (1, user, log.items[event], log.categories[event], time, *histories),
+        (0, user, *negative, time, *histories),
+    )
+
+
+def _write(file: TextIO, samples: Iterator[tuple[Row, Row]], on_targets: OnTargets) -> None:
+    writer = csv.writer(file, delimiter="\t")
+    writer.writerow(SAMPLE_COLUMNS)
+    for pair in samples:
+        writer.writerows(pair)
+        on_targets(1)

@@ -8,8 +8,8 @@ import numpy as np
 
 from app.core.batch import RaggedBatch
 from app.models.dien.config import DienConfig
-from app.training.next_item import SAMPLE_COLUMNS
 from app.training.options import OptimizerOptions, RegularizationOptions, TrainerOptions
+from app.training.sample_files import SAMPLE_COLUMNS
 from app.training.steps import StepBatch
 
 CATEGORIES = 6

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.errors import StartupRefused
 from app.training.interactions import LogColumns, read_interactions
-from app.training.next_item import SAMPLE_COLUMNS, count_targets, write_next_item_samples
+from app.training.next_item import count_targets, write_next_item_samples
+from app.training.sample_files import SAMPLE_COLUMNS
 
 BEAUTY = Path(__file__).parents[3] / "shared" / "data" / "amazon_beauty.tsv.gz"
 BEAUTY_MD5 = {
@@ -45,10 +46,17 @@ def write_log(path: Path, events: Sequence[Event], separator: str = "\t") -> Pat
 
 
 def prepared(
-    path: Path, out_dir: Path, *, seed: int = 7, max_history: int = 50
+    path: Path,
+    out_dir: Path,
+    *,
+    seed: int = 7,
+    max_history: int = 50,
+    max_targets: int | None = None,
 ) -> dict[str, list[list[str]]]:
     log = read_interactions(path, LogColumns())
-    write_next_item_samples(log, out_dir, seed=seed, max_history=max_history)
+    write_next_item_samples(
+        log, out_dir, seed=seed, max_history=max_history, max_targets=max_targets
+    )
     lines = {split: (out_dir / f"{split}.tsv").read_text().splitlines() for split in BEAUTY_MD5}
     return {split: [line.split("\t") for line in lines[split]] for split in lines}
 
@@ -97,6 +105,22 @@ def test_a_history_keeps_the_newest(tmp_path: Path) -> None:
     samples = prepared(write_log(tmp_path / "log.tsv", EVENTS), tmp_path, max_history=2)
 
     assert samples["test"][1][5:] == ["a2,a3", "A,B", "20,30"]
+
+
+def test_of_the_training_targets_the_newest_are_kept(tmp_path: Path) -> None:
+    longer = [*EVENTS, ("ann", "a5", "A", "50"), ("ann", "a6", "A", "60")]
+    path = write_log(tmp_path / "log.tsv", longer)
+
+    samples = prepared(path, tmp_path, max_targets=2)
+
+    clicked = {split: [row[2] for row in samples[split] if row[0] == "1"] for split in samples}
+    assert clicked == {
+        "train": ["a3", "a4", "b2"],
+        "valid": ["a5", "b3"],
+        "test": ["a6", "b4"],
+    }
+    assert samples["train"][1][5] == "a1,a2"
+    assert count_targets(read_interactions(path, LogColumns()), max_targets=2) == 7
 
 
 def test_rows_may_come_in_any_order(tmp_path: Path) -> None:
