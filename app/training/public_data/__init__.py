@@ -1,0 +1,1 @@
+"""What the field trains on, read from the files as they are published."""
