@@ -7,6 +7,7 @@ import typer
 from app.cli.demo import demo
 from app.cli.ensemble import ensemble
 from app.cli.evaluate import evaluate
+from app.cli.import_checkpoint import import_checkpoint
 from app.cli.load_behaviors import load_behaviors
 from app.cli.prepare import prepare
 from app.cli.prune import prune
@@ -35,6 +36,7 @@ COMMANDS = (
 )
 for command in COMMANDS:
     app.command()(command)
+app.command("import")(import_checkpoint)
 
 
 def main() -> None:

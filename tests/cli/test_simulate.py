@@ -8,7 +8,7 @@ from tests.cli.commands import ctr_serve
 
 COMMANDS = (
     *("demo", "serve", "simulate", "prepare", "train"),
-    *("evaluate", "load-behaviors", "score"),
+    *("evaluate", "import", "load-behaviors", "score"),
 )
 
 
