@@ -77,32 +77,31 @@ class Result:
     weights_bytes: int
 
 
-def train(samples: Path, variant: str, seed: int, options: Sequence[str]) -> Result:
-    """In a process and a store of its own."""
-    with tempfile.TemporaryDirectory() as store:
-        command = [
-            *(sys.executable, "-m", "app", "train", "--json", "--samples", str(samples)),
-            *("--store", store, "--name", "ablation", "--seed", str(seed)),
-            *(*VARIANTS[variant][1], *options),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{variant}, seed {seed}: {done.stderr.strip()}")
-        answer: dict[str, Any] = json.loads(done.stdout)
-        weights = Path(store, "ablation", answer["version"], "weights.safetensors")
-        test = answer["metrics"]["test"]
-        return Result(
-            variant=variant,
-            seed=seed,
-            options=tuple(options),
-            valid_auc=answer["metrics"]["valid"]["auc"],
-            test_auc=test["auc"],
-            test_gauc=test["gauc"],
-            test_logloss=test["logloss"],
-            epochs=len(answer["epochs"]),
-            seconds_per_epoch=answer["seconds_per_epoch"],
-            weights_bytes=weights.stat().st_size,
-        )
+def train(samples: Path, store: Path, variant: str, seed: int, options: Sequence[str]) -> Result:
+    """In a process of its own."""
+    command = [
+        *(sys.executable, "-m", "app", "train", "--json", "--samples", str(samples)),
+        *("--store", str(store), "--no-activate", "--name", variant, "--seed", str(seed)),
+        *(*VARIANTS[variant][1], *options),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{variant}, seed {seed}: {done.stderr.strip()}")
+    answer: dict[str, Any] = json.loads(done.stdout)
+    weights = store / variant / answer["version"] / "weights.safetensors"
+    test = answer["metrics"]["test"]
+    return Result(
+        variant=variant,
+        seed=seed,
+        options=tuple(options),
+        valid_auc=answer["metrics"]["valid"]["auc"],
+        test_auc=test["auc"],
+        test_gauc=test["gauc"],
+        test_logloss=test["logloss"],
+        epochs=len(answer["epochs"]),
+        seconds_per_epoch=answer["seconds_per_epoch"],
+        weights_bytes=weights.stat().st_size,
+    )
 
 
 def read(path: Path, options: Sequence[str]) -> list[Result]:
@@ -143,6 +142,7 @@ def main() -> None:
     parser.add_argument("results", type=Path, help="JSON lines; read first, then added to")
     parser.add_argument("--seeds", type=int, nargs="+", default=[7, 8, 9])
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--store", type=Path, help="keep the versions here, named by variant")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, a core each")
     own = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
     given, options = parser.parse_args(own), sys.argv[len(own) + 2 :]
@@ -151,12 +151,13 @@ def main() -> None:
 
     def run(todo: tuple[int, str]) -> None:
         seed, variant = todo
-        result = train(given.samples, variant, seed, options)
+        result = train(given.samples, store, variant, seed, options)
         with lock, given.results.open("a") as file:
             file.write(json.dumps(asdict(result)) + "\n")
             print(f"{variant}, seed {seed}: test AUC {result.test_auc:.4f}", file=sys.stderr)
 
-    with ThreadPoolExecutor(given.jobs) as pool:
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(given.jobs) as pool:
+        store = given.store or Path(scratch)
         todo = [
             (seed, variant)
             for seed, variant in product(given.seeds, given.only)
