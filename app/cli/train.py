@@ -129,6 +129,12 @@ def train(
     attention_heads: Annotated[
         int | None, typer.Option(min=1, help="Of multi_head attention; 4.", rich_help_panel=MODEL)
     ] = None,
+    attention_units: Annotated[
+        str | None,
+        typer.Option(
+            metavar="80,40", help="Hidden layers of mlp attention; 80,40.", rich_help_panel=MODEL
+        ),
+    ] = None,
     attention_softmax: Annotated[
         bool | None,
         typer.Option(
@@ -178,6 +184,12 @@ def train(
     max_sessions: Annotated[
         int | None,
         typer.Option(min=1, help="Newest sessions to look at (dsin); 10.", rich_help_panel=MODEL),
+    ] = None,
+    mlp_units: Annotated[
+        str | None,
+        typer.Option(
+            metavar="200,80", help="Hidden layers of the MLP; 200,80.", rich_help_panel=MODEL
+        ),
     ] = None,
     embedding_init_std: Annotated[
         float | None,
@@ -239,7 +251,7 @@ def train(
 
     with needs_train_extra():
         from app.cli.training_table import as_dict, show
-        from app.training.architecture import chosen_architecture
+        from app.training.architecture import chosen_architecture, split_numbers
         from app.training.features import FeatureOptions
         from app.training.field_l2 import parse_l2
         from app.training.origin import NewModel, Origin, published_model
@@ -259,6 +271,7 @@ def train(
                 reset_gate=reset_gate,
                 attention=attention,
                 attention_heads=attention_heads,
+                attention_units=split_numbers(attention_units),
                 attention_softmax=attention_softmax,
                 self_attention_heads=self_attention_heads,
                 position_aware=position_aware,
@@ -267,6 +280,7 @@ def train(
                 cold_interest=cold_interest,
                 session_gap_s=session_gap_s,
                 max_sessions=max_sessions,
+                mlp_units=split_numbers(mlp_units),
                 embedding_init_std=embedding_init_std,
             ),
             features=FeatureOptions(

@@ -20,7 +20,13 @@ def chosen_architecture(name: str, **options: object) -> Architecture:
         return _architecture.validate_python({"name": name, **given})
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + str(first["loc"][-1]).replace("_", "-")
+        setting = next(part for part in reversed(first["loc"]) if isinstance(part, str))
+        option = "--" + setting.replace("_", "-")
         if first["type"] == "extra_forbidden":
             raise StartupRefused(f"{option} is not an option of {name}") from None
         raise StartupRefused(f"{option}: {first['msg']}") from None
+
+
+def split_numbers(text: str | None) -> list[str] | None:
+    """Sizes of layers as an operator writes them, `200,80`; the architecture checks them."""
+    return text.split(",") if text is not None else None
