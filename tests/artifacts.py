@@ -76,7 +76,7 @@ def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be vari
     max_behaviors: int = 10,
     calibration: Calibration = UNCALIBRATED,
     behavior_fields: tuple[str, ...] = BEHAVIOR_FIELDS,
-    architecture: Architecture | None = None,
+    architecture: Architecture = TINY_DIEN,
 ) -> Manifest:
     """Publishes and activates a version whose weights depend on the seed alone."""
     vocabularies = {
@@ -91,13 +91,6 @@ def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be vari
         ),
         side_fields=side_fields,
         max_behaviors=max_behaviors,
-    )
-    architecture = architecture or DienConfig(
-        field_groups=(behavior_fields,),
-        hidden_size=8,
-        attention_units=(6,),
-        mlp_units=(8,),
-        embedding_init_std=1.0,
     )
     torch.manual_seed(seed)
     model = build_model(architecture, schema).eval()

@@ -55,13 +55,14 @@ def write_rows(path: Path, rows: Sequence[Row]) -> Path:
 def planted_rows(users: int, *, seed: int, click_rate: float = 0.5) -> list[Row]:
     """Per user a history within one category, and candidates: clicked if they are of it.
 
-    `device` and `price` say nothing; `price` is missing now and then.
+    The pauses grow, so that some of them end a session. `device` and `price` say nothing;
+    `price` is missing now and then.
     """
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(users):
         favorite = int(rng.integers(CATEGORIES))
-        history = [_event(favorite, rng, second) for second in range(int(rng.integers(0, 7)))]
+        history = [_event(favorite, rng, step) for step in range(int(rng.integers(0, 7)))]
         sides = {"device": str(rng.choice(["phone", "desktop"]))}
         for label in (rng.random(4) < click_rate).astype(int):
             other = (favorite + int(rng.integers(1, CATEGORIES))) % CATEGORIES
@@ -117,6 +118,6 @@ def step_of(lengths_U: list[int], candidates_U: list[int], seed: int = 0) -> Ste
     )
 
 
-def _event(category: int, rng: np.random.Generator, second: int) -> tuple[str, str, int]:
+def _event(category: int, rng: np.random.Generator, step: int) -> tuple[str, str, int]:
     item = int(rng.integers(ITEMS_PER_CATEGORY))
-    return f"i{category}-{item}", f"c{category}", 1_700_000_000 + second
+    return f"i{category}-{item}", f"c{category}", 1_700_000_000 + 1_000 * step**2

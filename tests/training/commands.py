@@ -8,14 +8,14 @@ from typer.testing import CliRunner
 
 from app.cli import app
 
-QUICK_OPTIONS = (
+QUICK_TRAINING = (
     "--epochs=2",
     "--batch-size=128",
     "--learning-rate=0.01",
     "--embedding-dim=4",
-    "--hidden-size=8",
     "--max-behaviors=5",
 )
+QUICK_OPTIONS = (*QUICK_TRAINING, "--hidden-size=8")  # of a DIEN
 
 
 def ctr_serve(*arguments: object) -> str:

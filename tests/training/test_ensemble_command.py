@@ -10,18 +10,15 @@ import pytest
 from app.core.calibration import Uncalibrated
 from app.core.schema import DenseSideField
 from app.errors import ArtifactRefused, StartupRefused
-from app.models.din.config import DinConfig
 from app.models.ensemble.config import EnsembleConfig
 from app.registry.model_store import WEIGHTS, ModelStore
 from app.training.offline import score_logits
 from app.training.samples import read_samples
 from tests.api.bodies import body, ctr_by_ad
-from tests.artifacts import SIDE_FIELDS, publish_tiny_version
+from tests.artifacts import SIDE_FIELDS, TINY_ARCHITECTURES, publish_tiny_version
 from tests.serving import patient, serving
 from tests.training.builders import planted_folder
 from tests.training.commands import ctr_serve, train_planted
-
-TINY_DIN = DinConfig(attention_units=(6,), mlp_units=(8,), embedding_init_std=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +27,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     root = tmp_path_factory.mktemp("store")
     publish_tiny_version(root, "dien", seed=1)
     publish_tiny_version(root, "dien", seed=2)
-    publish_tiny_version(root, "din", seed=3, architecture=TINY_DIN)
+    publish_tiny_version(root, "din", seed=3, architecture=TINY_ARCHITECTURES["din"])
     publish_tiny_version(root, "short", max_behaviors=3)
     publish_tiny_version(root, "bare", side_fields=SIDE_FIELDS[:2])
     cheap = DenseSideField(name="price", source="candidate", mean=1.0, std=2.0)
