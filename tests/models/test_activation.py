@@ -93,6 +93,20 @@ def test_dice_with_alpha_one_is_the_identity():
     torch.testing.assert_close(y_RH, X_RH)
 
 
+def test_affine_dice_scales_and_shifts_what_is_standardized():
+    scale_H, shift_H = torch.tensor([0.5, 2.0, -1.0]), torch.tensor([1.0, 0.0, -2.0])
+    affine = Dice(3, affine=True).eval()
+    affine.load_state_dict(
+        make_dice().state_dict() | {"statistics.weight": scale_H, "statistics.bias": shift_H}
+    )
+    mean_H, variance_H = running(affine)
+    p_RH = torch.sigmoid(scale_H * (X_RH - mean_H) / (variance_H + 1e-8).sqrt() + shift_H)
+
+    y_RH = affine(X_RH)
+
+    torch.testing.assert_close(y_RH, p_RH * X_RH + (1 - p_RH) * affine.alpha * X_RH)
+
+
 def test_dice_learns_its_slope():
     dice = make_dice().train()
 
@@ -108,6 +122,9 @@ def test_dice_learns_its_slope():
         ("sigmoid", 1 / (1 + (-X_RH).exp())),
         ("prelu", torch.where(X_RH > 0, X_RH, 0.1 * X_RH)),
         ("dice", X_RH / (1 + (-X_RH).exp())),
+        ("affine_dice", X_RH / (1 + (-X_RH).exp())),
+        ("tanh", 2 / (1 + (-2 * X_RH).exp()) - 1),
+        ("linear", X_RH),
     ],
 )
 def test_a_fresh_activation_is_its_textbook_function(name, expected):
