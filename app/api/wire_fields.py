@@ -59,7 +59,7 @@ def is_field_value(value: Any) -> bool:  # noqa: ANN401 - whatever was in the bo
 
 
 def spread(fields: WireFields) -> Mapping[str, FieldValue]:
-    """`score: [1.2, 0.5]` as the fields `score_0` and `score_1`."""
+    """`score: [1.2, 0.5]` as the fields `score_0` and `score_1`, `score: [1.2]` as `score`."""
     return {name: column[0] for name, column in spread_columns([fields]).items()}
 
 
@@ -70,10 +70,12 @@ def spread_columns(rows: Sequence[WireFields]) -> dict[str, Sequence[FieldValue]
     lists: dict[str, list[Sequence[float]]] = defaultdict(lambda: [()] * len(rows))
     for index, row in enumerate(rows):
         for name, value in row.items():
-            if isinstance(value, list):
-                lists[name][index] = value
-            else:
+            if not isinstance(value, list):
                 scalars[name][index] = value
+            elif len(value) == 1:
+                scalars[name][index] = value[0]
+            else:
+                lists[name][index] = value
     columns: dict[str, Sequence[FieldValue]] = dict(scalars)
     for name, lists_of_rows in lists.items():
         for number, column in enumerate(zip_longest(*lists_of_rows)):
@@ -91,7 +93,7 @@ def spread_names_of(rows: Sequence[WireFields]) -> set[str]:
     lengths: dict[str, int] = {}
     for row in rows:
         for name, value in row.items():
-            if isinstance(value, list):
+            if isinstance(value, list) and len(value) > 1:
                 lengths[name] = max(lengths.get(name, 0), min(len(value), MAX_LIST_LENGTH))
     return {_field_of(name, number) for name, length in lengths.items() for number in range(length)}
 

@@ -219,8 +219,8 @@ def test_more_than_512_numbers_in_lists_are_refused(service: RunningService) -> 
     [
         ({"candidates": [ad(0, score=[1, 2]), ad(1, score_1=3)]}, "candidates.1.score_1"),
         ({"candidates": [ad(0, score=[1, 2], score_0=None)]}, "candidates.0.score_0"),
-        ({"context": {"score": [1], "score_0": "x"}}, "context.score_0"),
-        ({"profile": {"score_0": 1, "score": [1]}}, "profile.score_0"),
+        ({"context": {"score": [1, 2], "score_0": "x"}}, "context.score_0"),
+        ({"profile": {"score_0": 1, "score": [1, 2]}}, "profile.score_0"),
     ],
     ids=["across candidates", "in a candidate", "context", "profile"],
 )

@@ -138,8 +138,8 @@ def test_side_fields_change_the_scores(service: RunningService, changed: Json) -
         ({"context": {"mood": [1.5, -2]}}, {"context": {"mood_0": 1.5, "mood_1": -2}}),
         ({"profile": {"mood": [1.5, -2]}}, {"profile": {"mood_0": 1.5, "mood_1": -2}}),
         (
-            {"candidates": [ad(1, mood=[1.5, -2]), ad(2, mood=[3]), ad(3)]},
-            {"candidates": [ad(1, mood_0=1.5, mood_1=-2), ad(2, mood_0=3), ad(3)]},
+            {"candidates": [ad(1, mood=[1.5, -2]), ad(2, mood=[3, 1]), ad(3)]},
+            {"candidates": [ad(1, mood_0=1.5, mood_1=-2), ad(2, mood_0=3, mood_1=1), ad(3)]},
         ),
     ],
     ids=["context", "profile", "candidates"],

@@ -31,7 +31,9 @@ checked = TypeAdapter(CheckedValue)
 def naive_fields(row: dict[str, object]) -> dict[str, object]:
     fields: dict[str, object] = {}
     for name, value in row.items():
-        if isinstance(value, list):
+        if isinstance(value, list) and len(value) == 1:
+            fields[name] = value[0]
+        elif isinstance(value, list):
             for number, element in enumerate(value):
                 fields[name + "_" + str(number)] = element
         else:
@@ -57,7 +59,7 @@ def test_a_name_is_given_twice_if_a_list_anywhere_spreads_to_it(rows):
     spread_names = {
         name
         for row in rows
-        for name in naive_fields({k: v for k, v in row.items() if type(v) is list})
+        for name in naive_fields({k: v for k, v in row.items() if type(v) is list and len(v) > 1})
     }
 
     expected = [
@@ -75,6 +77,10 @@ def test_a_list_is_spread_over_numbered_fields():
         "device": "phone",
         "age": None,
     }
+
+
+def test_a_list_of_one_number_is_that_number():
+    assert spread({"price": [0.5]}) == {"price": 0.5}
 
 
 @pytest.mark.parametrize("value", [None, "x" * 256, 0, -1.5, [0], [1.5] * 64, [2**60, -0.0]])
