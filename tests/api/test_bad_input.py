@@ -208,7 +208,7 @@ def test_more_than_64_further_fields_are_refused(service: RunningService) -> Non
 
 def test_more_than_512_numbers_in_lists_are_refused(service: RunningService) -> None:
     accepted = [ad(0, **{f"list-{number}": [number] * 64 for number in range(8)})]
-    refused = [*accepted, ad(1, one_more=[1])]
+    refused = [*accepted, ad(1, two_more=[1, 2])]
 
     assert service.rank(body(candidates=accepted)).status_code == 200
     assert_names(service.rank(body(candidates=refused)), "candidates")
