@@ -7,7 +7,9 @@ import typer
 
 from app.cli import training_options as choices
 from app.cli.given_options import refuse_given
+from app.errors import StartupRefused
 from app.training.options import (
+    HINT_WEIGHT,
     CalibrationOptions,
     LossOptions,
     NegativeOptions,
@@ -223,6 +225,11 @@ def train(
     negatives: choices.NegativesKind = NEGATIVES.negatives,
     popularity_exponent: choices.PopularityExponent = NEGATIVES.popularity_exponent,
     extra_negatives: choices.ExtraNegatives = NEGATIVES.extra_negatives,
+    booster_hidden_size: choices.BoosterHiddenSize = None,
+    booster_mlp_units: choices.BoosterMlpUnits = None,
+    booster_attention_units: choices.BoosterAttentionUnits = None,
+    teacher: choices.TeacherVersion = None,
+    hint_weight: choices.HintWeight = HINT_WEIGHT,
 ) -> None:
     """Train DIEN, DIN or DSIN on click samples and publish it as a model version.
 
@@ -251,7 +258,13 @@ def train(
 
     with needs_train_extra():
         from app.cli.training_table import as_dict, show
-        from app.training.architecture import chosen_architecture, split_numbers
+        from app.training.architecture import (
+            chosen_architecture,
+            larger_architecture,
+            split_numbers,
+        )
+        from app.training.distillation.guided_model import BoostedModel, taught_model
+        from app.training.distillation.guides import Booster
         from app.training.features import FeatureOptions
         from app.training.field_l2 import parse_l2
         from app.training.origin import NewModel, Origin, published_model
@@ -260,40 +273,56 @@ def train(
         from app.training.sample_folder import SampleFolder
         from app.training.side_fields import parse_fields
 
-    origin: Origin
-    if start_from is None:
-        origin = NewModel(
-            architecture=chosen_architecture(
-                architecture,
-                hidden_size=hidden_size,
-                evolution=evolution,
-                augru=augru,
-                reset_gate=reset_gate,
-                attention=attention,
-                attention_heads=attention_heads,
-                attention_units=split_numbers(attention_units),
-                attention_softmax=attention_softmax,
-                self_attention_heads=self_attention_heads,
-                position_aware=position_aware,
-                query_projection=query_projection,
-                sum_pooling=sum_pooling,
-                cold_interest=cold_interest,
-                session_gap_s=session_gap_s,
-                max_sessions=max_sessions,
-                mlp_units=split_numbers(mlp_units),
-                embedding_init_std=embedding_init_std,
-            ),
-            features=FeatureOptions(
-                embedding_dim=embedding_dim,
-                max_behaviors=max_behaviors,
-                min_count=min_count,
-                user_id=user_id,
-                side_fields=parse_fields(field or ()),
-            ),
-        )
-    else:
-        refuse_given(context, (FEATURES, MODEL), "cannot change with --from: its version says it")
+    chosen = chosen_architecture(
+        architecture,
+        hidden_size=hidden_size,
+        evolution=evolution,
+        augru=augru,
+        reset_gate=reset_gate,
+        attention=attention,
+        attention_heads=attention_heads,
+        attention_units=split_numbers(attention_units),
+        attention_softmax=attention_softmax,
+        self_attention_heads=self_attention_heads,
+        position_aware=position_aware,
+        query_projection=query_projection,
+        sum_pooling=sum_pooling,
+        cold_interest=cold_interest,
+        session_gap_s=session_gap_s,
+        max_sessions=max_sessions,
+        mlp_units=split_numbers(mlp_units),
+        embedding_init_std=embedding_init_std,
+    )
+    booster = larger_architecture(
+        chosen,
+        hidden_size=booster_hidden_size,
+        mlp_units=split_numbers(booster_mlp_units),
+        attention_units=split_numbers(booster_attention_units),
+    )
+    new = NewModel(
+        architecture=chosen,
+        features=FeatureOptions(
+            embedding_dim=embedding_dim,
+            max_behaviors=max_behaviors,
+            min_count=min_count,
+            user_id=user_id,
+            side_fields=parse_fields(field or ()),
+        ),
+    )
+    origin: Origin = new
+    if start_from is not None:
+        told = (FEATURES, MODEL, choices.DISTILLATION)
+        refuse_given(context, told, "cannot change with --from: its version says it")
         origin = published_model(store, start_from)
+    elif teacher is not None:
+        refuse_given(context, (FEATURES,), "cannot change with --teacher: its version says it")
+        if booster is not None:
+            raise StartupRefused("--teacher and a booster: a light net listens to one of them")
+        origin = taught_model(store, teacher, chosen, hint_weight)
+    elif booster is not None:
+        origin = BoostedModel(new, Booster(booster, hint_weight))
+    else:
+        refuse_given(context, (choices.DISTILLATION,), "needs a booster or a teacher to listen to")
     options = RunOptions(
         samples=SampleFolder(samples, limit_rows),
         store=store,

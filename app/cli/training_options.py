@@ -8,6 +8,7 @@ from app.training.options import CalibrationKind, Negatives, Precision, Schedule
 
 TRAINING, OPTIMIZER, LOSS = "Training", "Optimizer", "Loss"
 REGULARIZATION, NEGATIVES, CALIBRATION = "Regularization", "Negatives", "Calibration"
+DISTILLATION = "Distillation"
 
 Epochs = Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=TRAINING)]
 Patience = Annotated[
@@ -215,5 +216,48 @@ ExtraNegatives = Annotated[
         help="Candidates without a click to draw beside each click, anew in every epoch. Weights "
         "keep the share of clicks, and so the probabilities, as the samples have it.",
         rich_help_panel=NEGATIVES,
+    ),
+]
+
+BoosterHiddenSize = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1024,
+        help="Train beside a booster with this hidden size, on the same embeddings.",
+        rich_help_panel=DISTILLATION,
+    ),
+]
+BoosterMlpUnits = Annotated[
+    str | None,
+    typer.Option(
+        metavar="400,160",
+        help="Train beside a booster with these layers of the MLP.",
+        rich_help_panel=DISTILLATION,
+    ),
+]
+BoosterAttentionUnits = Annotated[
+    str | None,
+    typer.Option(
+        metavar="160,80",
+        help="Train beside a booster with these layers of mlp attention.",
+        rich_help_panel=DISTILLATION,
+    ),
+]
+TeacherVersion = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[@VERSION]",
+        help="Learn from a published version, an ensemble too, and read what it reads.",
+        rich_help_panel=DISTILLATION,
+    ),
+]
+HintWeight = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=100,
+        help="Of the squared difference from the booster's or teacher's logits.",
+        rich_help_panel=DISTILLATION,
     ),
 ]

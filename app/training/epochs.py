@@ -16,12 +16,10 @@ from app.models.factory import Model
 from app.training.averaging import AveragedModel
 from app.training.embedding_dropout import drop_embedding_elements
 from app.training.encoding import EncodedSamples
-from app.training.losses import click_loss
+from app.training.objective import Objective
 from app.training.optimizer import load_optimizer_tensors, make_optimizer, optimizer_tensors
 from app.training.options import TrainerOptions
 from app.training.penalties import EmbeddingPenalty
-from app.training.precision import autocast
-from app.training.prediction import forward
 from app.training.progress import Watcher
 from app.training.reproducible import seed_torch
 from app.training.running_statistics import settle_statistics
@@ -63,15 +61,16 @@ class Epochs:
 
     def __init__(
         self,
-        model: Model,
+        objective: Objective,
         schema: FeatureSchema,
         train: EncodedSamples,
         options: TrainerOptions,
         watcher: Watcher,
     ) -> None:
         """Raises StartupRefused for an L2 of a field that there is not."""
-        self._model = model
-        self._averaged = AveragedModel(model, options.optimizer.weight_averaging)
+        self._objective = objective
+        self._model = model = objective.trained
+        self._averaged = AveragedModel(objective.served, options.optimizer.weight_averaging)
         drop_embedding_elements(model, options.regularization.embedding_dropout)
         self._penalty = EmbeddingPenalty(schema, train.batch, options.regularization)
         self._options = options
@@ -152,19 +151,6 @@ class Epochs:
 
     def _losses(self, share: StepBatch, step: StepBatch) -> tuple[Tensor, Tensor]:
         """What a share adds to the means over its whole step."""
-        with autocast(self._options.optimizer.precision):
-            logits_C, auxiliary = self._forward(share)
-        labels_C, weights_C = map(torch.from_numpy, (share.labels_C, share.weights_C))
-        click = click_loss(logits_C.float(), labels_C, weights_C, self._options.loss)
+        losses = self._objective.losses(share)
         of_step = share.next_behaviors / max(1, step.next_behaviors)
-        return click / step.weight, auxiliary.float() * of_step
-
-    def _forward(self, share: StepBatch) -> tuple[Tensor, Tensor]:
-        """Logits [C] and the share's own mean auxiliary loss."""
-        user_states, logits_C = forward(self._model, share.batch)
-        if self._options.loss.auxiliary_weight == 0:
-            return logits_C, logits_C.new_zeros(())
-        behaviors_NF, sampled_NF = map(
-            torch.from_numpy, (share.batch.behaviors_NF, share.sampled_NF)
-        )
-        return logits_C, self._model.auxiliary_loss(user_states, behaviors_NF, sampled_NF)
+        return losses.click / step.weight, losses.auxiliary * of_step

@@ -8,12 +8,14 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from app.core.schema import FeatureSchema
 from app.errors import StartupRefused
 from app.models.factory import Architecture, build_model
 from app.models.interest_model import InterestModel
 from app.registry.model_store import WEIGHTS, Artifact, ModelStore
 from app.registry.trained_model import trained_model
 from app.registry.version_reference import resolve
+from app.training.distillation.guides import Guide
 from app.training.features import FeatureOptions, Features, learn_features
 from app.training.samples import Samples
 from app.training.side_fields import DeclaredField, fields_of
@@ -28,6 +30,7 @@ class StartingPoint:
     architecture: Architecture
     features: Features
     weights: Mapping[str, Tensor] | None = None
+    guide: Guide | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,7 @@ class NewModel:
 
     def begin(self, train: Samples) -> StartingPoint:
         features = learn_features(train, self.features)
-        try:
-            with torch.device("meta"):
-                build_model(self.architecture, features.schema)
-        except ValueError as error:
-            raise StartupRefused(str(error)) from error
+        check_fit(self.architecture, features.schema)
         return StartingPoint(self.architecture, features)
 
     def provenance(self) -> Provenance:
@@ -97,6 +96,15 @@ class PublishedModel:
 
     def provenance(self) -> Provenance:
         return Provenance(made_from=digests_of(self.artifact))
+
+
+def check_fit(architecture: Architecture, schema: FeatureSchema) -> None:
+    """Raises StartupRefused for an architecture that cannot read these features."""
+    try:
+        with torch.device("meta"):
+            build_model(architecture, schema)
+    except ValueError as error:
+        raise StartupRefused(str(error)) from error
 
 
 def published_model(store: Path, reference: str) -> PublishedModel:

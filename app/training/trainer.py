@@ -4,9 +4,10 @@ import time
 from dataclasses import dataclass
 
 from app.core.calibration import Uncalibrated, ctr_of
-from app.models.factory import Model, build_model
+from app.models.factory import Model
 from app.registry.manifest import Metrics
 from app.training.checkpoints import Checkpoint, Checkpoints
+from app.training.distillation.launching import objective_of
 from app.training.early_stopping import EarlyStopping
 from app.training.encoding import EncodedSamples
 from app.training.epochs import Epochs
@@ -43,10 +44,8 @@ def train_model(
     train, valid = splits
     with reproducible(options.seed):
         schema = start.features.schema
-        model = build_model(start.architecture, schema)
-        if start.weights is not None:
-            model.load_state_dict(dict(start.weights))
-        course = _Course(Epochs(model, schema, train, options, watcher), valid, options)
+        objective = objective_of(start, options)
+        course = _Course(Epochs(objective, schema, train, options, watcher), valid, options)
         if start.weights is not None:
             course.observe_start()
         if checkpoints is not None:

@@ -1,0 +1,1 @@
+"""Light nets that learn from stronger ones, which are not served."""
