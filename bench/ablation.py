@@ -27,9 +27,9 @@ WITHOUT_AUXILIARY = ("--auxiliary-weight", "0")
 WITH_AUXILIARY = ("--auxiliary-share", "0.25")  # in half the time; the loss is of all on average
 VARIANTS: Mapping[str, tuple[str, Sequence[str]]] = {
     "din": ("DIN", ("--architecture", "din")),
-    "din-softmax": (
-        "DIN, attention that sums to one",
-        ("--architecture", "din", "--attention-softmax"),
+    "din-intensities": (
+        "DIN, attention without softmax",
+        ("--architecture", "din", "--no-attention-softmax"),
     ),
     "gru": ("GRU + attention", ("--evolution", "gru", *WITHOUT_AUXILIARY)),
     "aigru": ("AIGRU", ("--evolution", "aigru", *WITHOUT_AUXILIARY)),

@@ -62,7 +62,7 @@ SMALL = {"attention_units": (6,), "mlp_units": (8,), "embedding_init_std": 1.0}
 TINY_DIEN = DienConfig(hidden_size=8, **SMALL)
 TINY_ARCHITECTURES: Mapping[str, SingleArchitecture] = {
     "dien": TINY_DIEN,
-    "din": DinConfig(**SMALL),
+    "din": DinConfig(**SMALL, attention_softmax=False),
     "dsin": DsinConfig(session_heads=2, hidden_size=4, **SMALL),
 }
 

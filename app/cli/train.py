@@ -140,7 +140,8 @@ def train(
     attention_softmax: Annotated[
         bool | None,
         typer.Option(
-            help="Attention sums to one; in din it does not by default.", rich_help_panel=MODEL
+            help="Attention sums to one; otherwise it is an intensity, as in the paper of din.",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     self_attention_heads: Annotated[

@@ -62,7 +62,7 @@ DIEN_CONFIGS = {
 }
 
 DIN_CONFIGS = {
-    "din": DinConfig(attention_units=(6, 3), mlp_units=(7, 5)),
+    "din": DinConfig(attention_units=(6, 3), attention_softmax=False, mlp_units=(7, 5)),
     "din_with_softmax_and_cold_interest": DinConfig(
         attention_units=(6,),
         attention_activation="affine_dice",

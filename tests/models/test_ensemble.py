@@ -23,7 +23,7 @@ from tests.models.builders import (
 
 SMALL = {"attention_units": (6,), "mlp_units": (7,)}
 DIEN = DienConfig(hidden_size=4, **SMALL)
-DIN = DinConfig(**SMALL)
+DIN = DinConfig(**SMALL, attention_softmax=False)
 DSIN = DsinConfig(hidden_size=4, session_heads=1, query_projection=True, **SMALL)
 
 LENGTHS = [3, 0, 5]

@@ -8,9 +8,9 @@ from app.training.architecture import chosen_architecture, split_numbers
 
 
 def test_options_that_were_not_given_have_the_architectures_defaults() -> None:
-    chosen = chosen_architecture("din", hidden_size=None, attention_softmax=True)
+    chosen = chosen_architecture("din", hidden_size=None, attention_softmax=False)
 
-    assert chosen == DinConfig(attention_softmax=True)
+    assert chosen == DinConfig(attention_softmax=False)
 
 
 def test_layers_are_written_with_commas() -> None:

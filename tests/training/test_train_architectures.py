@@ -21,12 +21,12 @@ from tests.training.builders import planted_folder
 from tests.training.commands import QUICK_TRAINING, ctr_serve
 
 OPTIONS = {
-    "din": ("--cold-interest", "--sum-pooling", "--attention-softmax"),
+    "din": ("--cold-interest", "--sum-pooling", "--no-attention-softmax"),
     "dsin": ("--session-gap-s=1500", "--max-sessions=3", "--hidden-size=4"),
 }
 LEARNING = ("--epochs=8", "--batch-size=64", "--learning-rate=0.02", "--patience=8")
 EXPECTED = {
-    "din": DinConfig(cold_interest=True, sum_pooling=True, attention_softmax=True),
+    "din": DinConfig(cold_interest=True, sum_pooling=True, attention_softmax=False),
     "dsin": DsinConfig(session_gap_s=1500, max_sessions=3, hidden_size=4),
 }
 
