@@ -1,6 +1,7 @@
 """An ensemble's score and attention are the weighted means of its members'."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,22 @@ def test_logits_and_attention_are_weighted_means(config: EnsembleConfig) -> None
             attention += member.weight * member_CT[row]
         assert logits_C[row] == pytest.approx(expected, abs=1e-6)
         np.testing.assert_allclose(attention_CT[row], attention, atol=1e-6)
+
+
+def test_a_candidate_alone_scores_as_in_company() -> None:
+    ensemble = make_model(ensemble_of((0.2, DSIN), (0.7, DIN), (0.1, DIEN)))
+    users, candidates = draw_users(LENGTHS), draw_candidates(USER_OF_CANDIDATE)
+    with torch.inference_mode():
+        logits_C, attention_CT = score(ensemble, batch_of(users, candidates))
+
+    for row, candidate in enumerate(candidates):
+        alone = batch_of([users[candidate.user]], [replace(candidate, user=0)])
+        with torch.inference_mode():
+            own_C, own_CT = score(ensemble, alone)
+        torch.testing.assert_close(own_C[0], logits_C[row], rtol=0, atol=1e-6)
+        steps = LENGTHS[candidate.user]
+        torch.testing.assert_close(own_CT[0], attention_CT[row, :steps], rtol=0, atol=1e-6)
+        assert attention_CT[row, steps:].count_nonzero() == 0
 
 
 def test_members_keep_their_tables_to_themselves() -> None:
