@@ -55,6 +55,9 @@ def train(
         int | None, typer.Option(min=1, help="First rows of each split, for a quick try.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda (under torchrun a GPU for each process) or cuda:N.")
+    ] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     field: Annotated[
         list[str] | None,
@@ -248,6 +251,9 @@ def train(
     Example: ctr-serve train --samples samples --field context:device:sparse:8
     --field candidate:price:dense
 
+    On several processes or GPUs: torchrun --nproc-per-node 2 -m app train
+    --samples samples
+
     Fine-tune a version on newer samples: ctr-serve train --samples newer
     --name dien --from dien@3 --learning-rate 1e-3 --epochs 2
     """
@@ -269,8 +275,9 @@ def train(
         from app.training.features import FeatureOptions
         from app.training.field_l2 import parse_l2
         from app.training.origin import NewModel, Origin, published_model
+        from app.training.processes import joined_processes
         from app.training.progress import ProgressBars
-        from app.training.run import RunOptions, train_and_publish
+        from app.training.run import RunOptions, help_to_train, train_and_publish
         from app.training.sample_folder import SampleFolder
         from app.training.side_fields import parse_fields
 
@@ -370,8 +377,12 @@ def train(
         activate=activate,
     )
     prepare_torch(threads=threads)
-    with ProgressBars(Console(stderr=True)) as bars:
-        run = train_and_publish(options, bars)
+    with joined_processes(device) as processes:
+        if not processes.is_first:
+            help_to_train(options, processes)
+            return
+        with ProgressBars(Console(stderr=True)) as bars:
+            run = train_and_publish(options, bars, processes)
     if as_json:
         typer.echo(orjson.dumps(as_dict(run)))
     else:

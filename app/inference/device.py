@@ -12,14 +12,17 @@ from app.errors import StartupRefused
 ALIGNMENT_BYTES = 16
 
 
-def resolve_device(name: str) -> torch.device:
-    """`auto` is the first GPU if there is one. Raises StartupRefused for one that is not there."""
+def resolve_device(name: str, *, option: str = "CTR_DEVICE") -> torch.device:
+    """`auto` is the first GPU if there is one. Raises StartupRefused for one that is not there.
+
+    `option` is what the refusal names.
+    """
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise StartupRefused(
-            f"CTR_DEVICE={name}, but this machine has {torch.cuda.device_count()} CUDA devices"
+            f"{option}={name}, but this machine has {torch.cuda.device_count()} CUDA devices"
         )
     return device
 

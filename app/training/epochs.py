@@ -20,12 +20,14 @@ from app.training.objective import Objective
 from app.training.optimizer import load_optimizer_tensors, make_optimizer, optimizer_tensors
 from app.training.options import TrainerOptions
 from app.training.penalties import EmbeddingPenalty
+from app.training.processes import Processes
 from app.training.progress import Watcher
 from app.training.reproducible import seed_torch
 from app.training.running_statistics import settle_statistics
 from app.training.schedules import TrainingLength, make_schedule
 from app.training.step_sampler import StepSampler
 from app.training.steps import StepBatch
+from app.training.synchronized_statistics import synchronize_statistics
 
 SETTLING_BATCHES = 50
 
@@ -66,11 +68,15 @@ class Epochs:
         train: EncodedSamples,
         options: TrainerOptions,
         watcher: Watcher,
+        processes: Processes,
     ) -> None:
         """Raises StartupRefused for an L2 of a field that there is not."""
         self._objective = objective
         self._model = model = objective.trained
         self._averaged = AveragedModel(objective.served, options.optimizer.weight_averaging)
+        self._processes = processes
+        if processes.count > 1:
+            synchronize_statistics(model)
         drop_embedding_elements(model, options.regularization.embedding_dropout)
         self._penalty = EmbeddingPenalty(schema, train.batch, options.regularization)
         self._options = options
@@ -92,7 +98,7 @@ class Epochs:
 
     def run(self, epoch: int) -> MeanLosses:
         """Raises StartupRefused when the loss is no longer a number."""
-        seed_torch(self._options.seed, epoch)
+        seed_torch(self._options.seed, epoch, self._processes.rank)
         self._model.train()
         self._watcher.epoch_started(epoch, self._rows)
         auxiliary_weight = self._options.loss.auxiliary_weight_of(epoch)
@@ -135,10 +141,11 @@ class Epochs:
         """The click and the auxiliary loss before it."""
         self._optimizer.zero_grad()
         losses = np.zeros(2)
-        for share in step.shares(self._options.optimizer.accumulate):
+        for share in self._processes.own_shares(step, self._options.optimizer.accumulate):
             click, auxiliary = self._losses(share, step)
             torch.autograd.backward(click + auxiliary_weight * auxiliary)
             losses += click.item(), auxiliary.item()
+        click_mean, auxiliary_mean = self._processes.add_gradients(self._model, losses.tolist())
         if not self._penalty.is_zero:
             torch.autograd.backward(self._penalty.of(self._model, step))
         limit = self._options.optimizer.max_gradient_norm
@@ -147,7 +154,7 @@ class Epochs:
         self._optimizer.step()
         self._schedule.step()
         self._averaged.update()
-        return float(losses[0]), float(losses[1])
+        return click_mean, auxiliary_mean
 
     def _losses(self, share: StepBatch, step: StepBatch) -> tuple[Tensor, Tensor]:
         """What a share adds to the means over its whole step."""

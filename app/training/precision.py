@@ -5,6 +5,6 @@ import torch
 from app.training.options import Precision
 
 
-def autocast(precision: Precision, device_type: str = "cpu") -> torch.autocast:
+def autocast(precision: Precision, device_type: str) -> torch.autocast:
     """For forward passes. Weights, sums, losses and recurrent states stay float32."""
     return torch.autocast(device_type, dtype=torch.bfloat16, enabled=precision == "bfloat16")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from app.core.batch import Floats, RaggedBatch
+from app.inference.device import to_device
 from app.models.ctr_model import BehaviorFeatures, CandidateFeatures
 from app.models.factory import Model
 from app.models.layers.embedding import SideFeatures
@@ -27,13 +28,13 @@ def predict(model: Model, split: EncodedSamples) -> Floats:
         for start in range(0, split.users, USERS_PER_BATCH):
             part = cutter.cut(by_length[start : start + USERS_PER_BATCH])
             _, logits = forward(model, part.batch)
-            logits_C[part.rows_C] = logits.numpy()
+            logits_C[part.rows_C] = logits.cpu().numpy()
     return logits_C
 
 
 def forward(model: Model, batch: RaggedBatch) -> tuple[Any, Tensor]:
-    """Both verbs: user states and logits [C]."""
-    arrays = [torch.from_numpy(array) for array in batch.arrays()]
+    """Both verbs, where the model is: user states and logits [C]."""
+    arrays = to_device(batch.arrays(), device_of(model))
     lengths_U, behaviors_NF, behavior_seconds_N, user_sparse_US, user_dense_UD = arrays[:5]
     candidates_CF, candidate_sparse_CS, candidate_dense_CD, user_of_C = arrays[5:]
     user_states = model.encode_users(
@@ -46,3 +47,7 @@ def forward(model: Model, batch: RaggedBatch) -> tuple[Any, Tensor]:
     )
     logits_C, _ = model.score(user_states, candidates, user_of_C)
     return user_states, logits_C
+
+
+def device_of(model: Model) -> torch.device:
+    return next(model.parameters()).device

@@ -19,10 +19,11 @@ from app.training.golden_requests import choose_golden
 from app.training.judgment import EVALUATED, judge
 from app.training.options import TrainerOptions
 from app.training.origin import OptionValue, Origin, StartingPoint
-from app.training.progress import EpochReport, Watcher
+from app.training.processes import Processes
+from app.training.progress import EpochReport, Unwatched, Watcher
 from app.training.sample_folder import SampleFolder
 from app.training.samples import Samples
-from app.training.trainer import Trained, train_model
+from app.training.trainer import ALONE, Trained, train_model
 
 SPLITS = ("train", *EVALUATED)
 
@@ -50,24 +51,48 @@ class TrainingRun:
     activated: bool
 
 
-def train_and_publish(options: RunOptions, watcher: Watcher) -> TrainingRun:
-    """Raises StartupRefused for samples or options that no model can be trained with."""
+def train_and_publish(
+    options: RunOptions, watcher: Watcher, processes: Processes = ALONE
+) -> TrainingRun:
+    """In the first of processes that train together.
+
+    Raises StartupRefused for samples or options that no model can be trained with.
+    """
     checked_name(options.name)
     samples = {split: options.samples.read(split, options.origin.fields) for split in SPLITS}
     start = options.origin.begin(samples["train"])
     check_writable(options.store)
     encoded = {split: encode_samples(part, start.features) for split, part in samples.items()}
-    trained = train_model(
+    trained = _train(options, start, encoded, watcher, processes)
+    new = _new_version(options, start, trained, encoded, samples["test"])
+    manifest = publish_verified(ModelStore(options.store), new, activated=options.activate)
+    baselines = {split: popularity(encoded["train"], encoded[split]) for split in EVALUATED}
+    return TrainingRun(manifest, trained.epochs, baselines, options.activate)
+
+
+def help_to_train(options: RunOptions, processes: Processes) -> None:
+    """In all of them but the first. Raises as the first does, which then says why."""
+    parts = {split: options.samples.read(split, options.origin.fields) for split in SPLITS[:2]}
+    start = options.origin.begin(parts["train"])
+    encoded = {split: encode_samples(part, start.features) for split, part in parts.items()}
+    _train(options, start, encoded, Unwatched(), processes)
+
+
+def _train(
+    options: RunOptions,
+    start: StartingPoint,
+    encoded: Mapping[str, EncodedSamples],
+    watcher: Watcher,
+    processes: Processes,
+) -> Trained:
+    return train_model(
         start,
         (encoded["train"], encoded["valid"]),
         options.trainer,
         watcher,
         checkpoints=_checkpoints(options, start),
+        processes=processes,
     )
-    new = _new_version(options, start, trained, encoded, samples["test"])
-    manifest = publish_verified(ModelStore(options.store), new, activated=options.activate)
-    baselines = {split: popularity(encoded["train"], encoded[split]) for split in EVALUATED}
-    return TrainingRun(manifest, trained.epochs, baselines, options.activate)
 
 
 def _new_version(

@@ -15,8 +15,11 @@ from app.training.evaluation import evaluate
 from app.training.options import TrainerOptions
 from app.training.origin import StartingPoint
 from app.training.prediction import predict
+from app.training.processes import Processes
 from app.training.progress import EpochReport, Watcher
 from app.training.reproducible import reproducible
+
+ALONE = Processes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +37,28 @@ def train_model(
     watcher: Watcher,
     *,
     checkpoints: Checkpoints | None = None,
+    processes: Processes = ALONE,
 ) -> Trained:
     """From random weights, or from those of the start, which it never ends with worse ones than.
 
     With checkpoints, from the newest one, if there is one: to the same weights, bit for bit, as
     without the interruption. Raises StartupRefused for options that do not fit, a checkpoint that
-    cannot be used, or a loss that is no longer a number.
+    cannot be used, or a loss that is no longer a number. All of `processes` call it and get equal
+    results.
     """
     train, valid = splits
     with reproducible(options.seed):
         schema = start.features.schema
-        objective = objective_of(start, options)
-        course = _Course(Epochs(objective, schema, train, options, watcher), valid, options)
+        objective = objective_of(start, options, processes.device)
+        epochs = Epochs(objective, schema, train, options, watcher, processes)
+        course = _Course(epochs, valid, options, processes)
         if start.weights is not None:
             course.observe_start()
         if checkpoints is not None:
             course.resume(checkpoints, watcher)
         while not course.is_over:
             report = course.run_epoch()
-            if checkpoints is not None:
+            if checkpoints is not None and processes.is_first:
                 checkpoints.save(course.checkpoint())
             watcher.epoch_ended(report)
         return course.best()
@@ -61,7 +67,10 @@ def train_model(
 class _Course:
     """Epochs one after another, each validated, until they no longer help."""
 
-    def __init__(self, epochs: Epochs, valid: EncodedSamples, options: TrainerOptions) -> None:
+    def __init__(
+        self, epochs: Epochs, valid: EncodedSamples, options: TrainerOptions, processes: Processes
+    ) -> None:
+        self._processes = processes
         self._epochs = epochs
         self._valid = valid
         self._most_epochs = options.epochs
@@ -104,9 +113,14 @@ class _Course:
     def best(self) -> Trained:
         model = self._epochs.averaged
         model.load_state_dict(dict(self._stopping.best_weights))
-        return Trained(model.eval(), tuple(self._reports))
+        return Trained(model.cpu().eval(), tuple(self._reports))
 
     def _validate(self, model: Model) -> Metrics:
+        """By the first process: all of them must stop together."""
+        metrics = self._processes.from_first(lambda: self._evaluate(model).model_dump_json())
+        return Metrics.model_validate_json(metrics)
+
+    def _evaluate(self, model: Model) -> Metrics:
         # Without the correction, PCOC would only say how many negatives were left out.
         ctr_C = ctr_of(predict(model, self._valid), self._sampled)
         return evaluate(ctr_C, self._valid.labels_C, self._valid.user_ids_C)

@@ -7,4 +7,4 @@ from tests.training.planted_world import PlantedWorld
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> PlantedWorld:
-    return PlantedWorld(tmp_path_factory.mktemp("planted"), click_rate=0.3)
+    return PlantedWorld.planted(tmp_path_factory.mktemp("planted"), click_rate=0.3)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 from app.models.factory import Architecture
 from app.training.checkpoints import Checkpoints
@@ -20,8 +21,8 @@ UNWATCHED = Unwatched()
 class PlantedWorld:
     """Three splits, and one that punishes learning."""
 
-    def __init__(self, folder: Path, click_rate: float) -> None:
-        planted_folder(folder, users=400, click_rate=click_rate)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         raw = {split: read_samples(folder / f"{split}.tsv") for split in ("train", "valid", "test")}
         self.features: Features = learn_features(raw["train"], FeatureOptions(embedding_dim=4))
         self.splits: dict[str, EncodedSamples] = {
@@ -30,6 +31,10 @@ class PlantedWorld:
         valid = self.splits["valid"]
         # The more is learned, the worse it looks: the best epoch comes early.
         self.splits["upside_down"] = replace(valid, labels_C=1 - valid.labels_C)
+
+    @classmethod
+    def planted(cls, folder: Path, click_rate: float) -> Self:
+        return cls(planted_folder(folder, users=400, click_rate=click_rate))
 
     def train(
         self,

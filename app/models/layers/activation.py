@@ -9,6 +9,24 @@ from torch import Tensor, nn
 ActivationName = Literal["dice", "affine_dice", "prelu", "relu", "sigmoid", "tanh", "linear"]
 
 
+class BatchStatistics(nn.BatchNorm1d):
+    """Batch normalization, but for a single row: it has no variance to learn from.
+
+    It is standardized like a row in serving.
+    """
+
+    def forward(self, x_RH: Tensor) -> Tensor:
+        if self.training and len(x_RH) < 2:
+            return self.standardize_by_running(x_RH)
+        return super().forward(x_RH)
+
+    def standardize_by_running(self, x_RH: Tensor) -> Tensor:
+        """As in serving."""
+        return nn.functional.batch_norm(
+            x_RH, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
+
+
 class Dice(nn.Module):
     """DIN paper (arXiv 1706.06978) eq. 3: p x + (1 - p) alpha x, p = sigmoid(standardized x).
 
@@ -19,27 +37,11 @@ class Dice(nn.Module):
     def __init__(self, width: int, *, affine: bool = False) -> None:
         """`affine` also scales and shifts what is standardized, as DeepCTR-Torch does."""
         super().__init__()
-        self.statistics = nn.BatchNorm1d(width, eps=1e-8, momentum=0.01, affine=affine)
+        self.statistics = BatchStatistics(width, eps=1e-8, momentum=0.01, affine=affine)
         self.alpha = nn.Parameter(torch.zeros(width))
 
     def forward(self, x_RH: Tensor) -> Tensor:
-        # One row has no variance to learn from: it is standardized like a row in serving.
-        if self.training and len(x_RH) < 2:
-            return self._gate(x_RH, self._standardize(x_RH))
-        return self._gate(x_RH, self.statistics(x_RH))
-
-    def _standardize(self, x_RH: Tensor) -> Tensor:
-        return nn.functional.batch_norm(
-            x_RH,
-            self.statistics.running_mean,
-            self.statistics.running_var,
-            self.statistics.weight,
-            self.statistics.bias,
-            eps=self.statistics.eps,
-        )
-
-    def _gate(self, x_RH: Tensor, standardized_RH: Tensor) -> Tensor:
-        p_RH = torch.sigmoid(standardized_RH)
+        p_RH = torch.sigmoid(self.statistics(x_RH))
         return x_RH * (self.alpha + p_RH * (1 - self.alpha))
 
 
