@@ -11,7 +11,10 @@ def evaluate(
         str, typer.Argument(metavar="NAME[@VERSION]", help="Without VERSION the active one.")
     ],
     samples: Annotated[
-        Path, typer.Option(help="Folder with valid.tsv or test.tsv, and train.tsv if there is one.")
+        Path,
+        typer.Option(
+            help="Folder with valid or test as .parquet or .tsv, and train if it is there."
+        ),
     ],
     split: Annotated[Literal["valid", "test"], typer.Option(help="Which file to score.")] = "test",
     k: Annotated[

@@ -10,6 +10,7 @@ from app.training.interactions import InteractionLog, LogColumns, read_interacti
 from app.training.next_item import count_targets, write_next_item_samples
 from app.training.public_data.dien_samples import write_dien_samples
 from app.training.public_data.sources import PublicData, read_public_log
+from app.training.sample_files import sample_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Prepared:
             yield ": ".join(filter(None, (self.source, ", ".join(counted))))
         half = ", half of them clicks" if self.are_pairs else ""
         for split, count in self.rows.items():
-            yield f"{out_dir / split}.tsv: {count:,} rows{half}"
+            yield f"{sample_file(out_dir, split)}: {count:,} rows{half}"
 
 
 def from_log(path: Path, columns: LogColumns, sampling: Sampling) -> Prepared:

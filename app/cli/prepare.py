@@ -24,7 +24,7 @@ def prepare(
     interactions: Annotated[
         Path, typer.Argument(help="TSV, CSV (.gz too) or Parquet, rows in any order.")
     ],
-    out_dir: Annotated[Path, typer.Argument(help="Gets train.tsv, valid.tsv and test.tsv.")],
+    out_dir: Annotated[Path, typer.Argument(help="Gets train, valid and test as .tsv.")],
     seed: Annotated[int, typer.Option(help="Of the negatives: equal seeds, equal files.")] = 7,
     max_history: Annotated[
         int, typer.Option(min=1, help="Behaviors before each target; the newest are kept.")
@@ -70,6 +70,14 @@ def prepare(
     time_column: Annotated[
         str, typer.Option(help="Column of the unix second.", rich_help_panel=LOG)
     ] = "timestamp",
+    parquet: Annotated[
+        bool,
+        typer.Option(
+            "--parquet",
+            help="Write Parquet files instead, histories as lists: smaller, and `train "
+            "--chunk-rows` can read them in parts.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Turn what users clicked into samples for `ctr-serve train`.
@@ -84,7 +92,8 @@ def prepare(
     With a log of impressions write the three files yourself, tab separated,
     one row per impression. Columns: label user_id item_id cate_id timestamp
     history_items history_cates history_timestamps (the histories joined by
-    commas, oldest first) and one per --field of `ctr-serve train`.
+    commas, oldest first) and one per --field of `ctr-serve train`. Or write
+    Parquet with the same columns, the histories as text or as lists.
 
     Example: ctr-serve prepare clicks.tsv.gz samples --time-column unix_s
 
@@ -101,6 +110,7 @@ def prepare(
         from app.cli.preparation import Sampling, from_log, from_public_data
         from app.training.interactions import LogColumns
         from app.training.public_data.sources import PublicData
+        from app.training.sample_files import to_parquet
 
     refuse_misplaced(context, source_format, FORMATS_OF)
     sampling = Sampling(out_dir, seed, max_history, max_targets)
@@ -110,6 +120,8 @@ def prepare(
     else:
         data = PublicData(source_format, interactions, metadata, behavior, min_rating)
         prepared = from_public_data(data, sampling)
+    if parquet:
+        to_parquet(out_dir)
     if as_json:
         typer.echo(orjson.dumps({"out_dir": str(out_dir), **prepared.as_json()}))
         return

@@ -14,7 +14,7 @@ def prune(
     version: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="What to make smaller.")],
     name: Annotated[str, typer.Option(help="Name of the smaller model in the store.")],
     samples: Annotated[
-        Path, typer.Option(help="Folder with train.tsv, valid.tsv and test.tsv, to fine-tune on.")
+        Path, typer.Option(help="Folder with the samples to fine-tune on, as `train` reads them.")
     ],
     store: Annotated[
         Path, typer.Option(envvar="CTR_MODEL_STORE", help="Where both versions are.")

@@ -28,7 +28,9 @@ CALIBRATION = DEFAULTS.calibration
 
 def train(
     context: typer.Context,
-    samples: Annotated[Path, typer.Option(help="Folder with train.tsv, valid.tsv and test.tsv.")],
+    samples: Annotated[
+        Path, typer.Option(help="Folder with train, valid and test as .parquet or .tsv.")
+    ],
     name: Annotated[str, typer.Option(help="Name of the model in the store.")] = "dien",
     store: Annotated[
         Path, typer.Option(envvar="CTR_MODEL_STORE", help="Where the version goes.")

@@ -37,15 +37,19 @@ class Samples:
 
 
 def read_samples(
-    path: Path, fields: Sequence[DeclaredField] = (), *, limit_rows: int | None = None
+    path: Path,
+    fields: Sequence[DeclaredField] = (),
+    *,
+    first_row: int = 0,
+    limit_rows: int | None = None,
 ) -> Samples:
     """Raises StartupRefused with one line that names the file, the row and the column."""
     of_user = [field for field in fields if not field.of_candidate]
     of_candidate = [field for field in fields if field.of_candidate]
     what_users_share = ["user_id", *HISTORIES, *(field.name for field in of_user)]
     own = ["label", "item_id", "cate_id", *(field.name for field in of_candidate)]
-    table = read_table(path, own + what_users_share, limit_rows=limit_rows)
-    _check(path, table)
+    table = read_table(path, own + what_users_share, first_row=first_row, limit_rows=limit_rows)
+    _check(path, table, first_row)
     is_new_user_C = _differs_from_previous_row(table, what_users_share)
     users = table.filter(is_new_user_C)
     with_history = users.filter(pl.col("history_items") != "")
@@ -60,22 +64,25 @@ def read_samples(
     )
 
 
-def _check(path: Path, table: pl.DataFrame) -> None:
+def _check(path: Path, table: pl.DataFrame, first_row: int) -> None:
+    def refuse(wrong: pl.Series, column: pl.Series, advice: str) -> None:
+        refuse_where(path, wrong, column, advice, first_row=first_row)
+
     if table.is_empty():
         raise StartupRefused(f"{path} has no rows")
     label = table["label"]
     wrong = ~label.cast(pl.Float32, strict=False).is_in([0.0, 1.0]).fill_null(value=False)
-    refuse_where(path, wrong, label, "a label is 1 for a click and 0 for none")
+    refuse(wrong, label, "a label is 1 for a click and 0 for none")
     times = table["history_timestamps"]
     wrong = ~times.str.contains(r"^(\d{1,10}(,\d{1,10})*)?$")
-    refuse_where(path, wrong, times, "unix seconds are needed, joined by commas")
+    refuse(wrong, times, "unix seconds are needed, joined by commas")
     for column in ("history_cates", "history_timestamps"):
         wrong = _lengths(table["history_items"]) != _lengths(table[column])
         # One behavior of an unknown category is an empty text too.
         wrong &= (
             (table["history_items"] == "") | (table[column] != "") | (column != "history_cates")
         )
-        refuse_where(path, wrong, table[column], "it must be as long as history_items")
+        refuse(wrong, table[column], "it must be as long as history_items")
 
 
 def _differs_from_previous_row(table: pl.DataFrame, columns: Sequence[str]) -> pl.Series:

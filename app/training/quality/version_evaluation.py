@@ -24,6 +24,7 @@ from app.training.quality.evaluation import (
 )
 from app.training.quality.scored_rows import Mask, ScoredRows
 from app.training.quality.slices import Circumstances
+from app.training.sample_files import sample_file
 from app.training.sample_folder import SampleFolder
 from app.training.samples import Samples, read_samples
 from app.training.side_fields import fields_of
@@ -48,7 +49,7 @@ class Examined:
 
 
 def examine(store: ModelStore, reference: str, folder: Path, split: Split) -> Examined:
-    """Reads NAME[@VERSION] and `<split>.tsv`; `train.tsv` tells of rare items, if it is there.
+    """Reads NAME[@VERSION] and a split; training samples tell of rare items, if there are any.
 
     Raises StartupRefused for samples that cannot be read, ArtifactRefused for a bad version.
     """
@@ -56,9 +57,9 @@ def examine(store: ModelStore, reference: str, folder: Path, split: Split) -> Ex
     manifest = artifact.manifest
     encoder = Encoder(manifest.features, artifact.vocabularies)
     verify(artifact.golden, encoder, engine_of(artifact).score, manifest.calibration)
-    file = folder / f"{split}.tsv"
+    file = sample_file(folder, split)
     samples = read_samples(file, fields_of(manifest.features))
-    circumstances = _circumstances(artifact, samples, folder / "train.tsv")
+    circumstances = _circumstances(artifact, samples, sample_file(folder, "train"))
     return Examined(artifact, samples, circumstances, _identity(artifact, split, file))
 
 
