@@ -66,6 +66,7 @@ def ensemble(
     with needs_train_extra():
         from app.training.ensembling import EnsembleOptions, combine_and_publish
         from app.training.sample_folder import SampleFolder
+        from app.training.sample_split import ReadingOptions
 
     if samples is None:
         refuse_given(context, (choices.CALIBRATION,), "needs --samples to fit it on")
@@ -74,7 +75,7 @@ def ensemble(
         name=name,
         members=members,
         weights=parse_numbers("--weights", weights) if weights else (),
-        samples=SampleFolder(samples, limit_rows) if samples else None,
+        samples=SampleFolder(samples, ReadingOptions(limit_rows)) if samples else None,
         calibration=calibration,
         activate=activate,
     )

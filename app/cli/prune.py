@@ -101,12 +101,13 @@ def prune(
         from app.training.pruning.pruned_model import PruningOptions
         from app.training.pruning.run import FineTuning, PruneOptions, prune_and_publish
         from app.training.sample_folder import SampleFolder
+        from app.training.sample_split import ReadingOptions
 
     options = PruneOptions(
         store=store,
         version=version,
         name=name,
-        samples=SampleFolder(samples, limit_rows),
+        samples=SampleFolder(samples, ReadingOptions(limit_rows)),
         pruning=PruningOptions(
             mlp=mlp, attention=attention, ids=ids, ids_of=tuple(ids_of or ("item_id",))
         ),

@@ -56,6 +56,14 @@ def train(
     limit_rows: Annotated[
         int | None, typer.Option(min=1, help="First rows of each split, for a quick try.")
     ] = None,
+    chunk_rows: Annotated[
+        int | None,
+        typer.Option(
+            min=1000,
+            help="Rows in memory at a time, for Parquet samples that do not fit into it; without: "
+            "all of them.",
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
     device: Annotated[
         str, typer.Option(help="cpu, cuda (under torchrun a GPU for each process) or cuda:N.")
@@ -281,6 +289,7 @@ def train(
         from app.training.progress import ProgressBars
         from app.training.run import RunOptions, help_to_train, train_and_publish
         from app.training.sample_folder import SampleFolder
+        from app.training.sample_split import ReadingOptions
         from app.training.side_fields import parse_fields
 
     chosen = chosen_architecture(
@@ -334,7 +343,7 @@ def train(
     else:
         refuse_given(context, (choices.DISTILLATION,), "needs a booster or a teacher to listen to")
     options = RunOptions(
-        samples=SampleFolder(samples, limit_rows),
+        samples=SampleFolder(samples, ReadingOptions(limit_rows, chunk_rows)),
         store=store,
         name=name,
         origin=origin,

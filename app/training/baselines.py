@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.core.batch import Rows
 from app.core.schema import OOV_ROW
-from app.training.encoding import EncodedSamples
+from app.training.encoded_split import EncodedSplit
 from app.training.evaluation import auc, gauc
 
 
@@ -17,12 +18,18 @@ class RankingQuality:
     gauc: float
 
 
-def popularity(train: EncodedSamples, split: EncodedSamples) -> RankingQuality:
-    """Each candidate scored by the training clicks on its item; an unknown item has none."""
-    clicked = train.batch.candidates_CF[train.labels_C > 0, 0]
-    items_C = split.batch.candidates_CF[:, 0]
-    clicks = np.bincount(clicked, minlength=int(items_C.max()) + 1)
-    scores_C = np.where(items_C == OOV_ROW, 0, clicks[items_C]).astype(np.float32)
-    return RankingQuality(
-        auc(scores_C, split.labels_C), gauc(scores_C, split.labels_C, split.user_ids_C)
+def popularity(clicks_V: Rows, split: EncodedSplit) -> RankingQuality:
+    """Each candidate scored by the training clicks on its item, by row of its table.
+
+    An unknown item has none.
+    """
+    known_V = np.where(np.arange(len(clicks_V)) == OOV_ROW, 0, clicks_V).astype(np.float32)
+    parts = split.each(
+        lambda chunk: (
+            known_V[chunk.batch.candidates_CF[:, 0]],
+            chunk.labels_C,
+            chunk.user_ids_C,
+        )
     )
+    scores_C, labels_C, user_ids_C = map(np.concatenate, zip(*parts, strict=True))
+    return RankingQuality(auc(scores_C, labels_C), gauc(scores_C, labels_C, user_ids_C))

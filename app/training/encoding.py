@@ -22,7 +22,7 @@ class EncodedSamples:
     """One split as a single ragged batch; a user's candidates lie together."""
 
     labels_C: Floats
-    user_ids_C: Rows  # one number per distinct user id
+    user_ids_C: Rows  # one number per distinct user id, the same in every chunk of a split
     batch: RaggedBatch
 
     @property
@@ -41,7 +41,7 @@ def encode_samples(samples: Samples, features: Features) -> EncodedSamples:
     behaviors_NF = _table_rows(features, schema.behavior_fields, samples.behaviors)[newest_N]
     return EncodedSamples(
         samples.labels_C,
-        users.ids["user_id"].codes_R[samples.user_of_C],
+        _user_numbers(users)[samples.user_of_C],
         RaggedBatch(
             lengths_U=lengths_U,
             behaviors_NF=behaviors_NF,
@@ -54,6 +54,12 @@ def encode_samples(samples: Samples, features: Features) -> EncodedSamples:
             user_of_C=samples.user_of_C,
         ),
     )
+
+
+def _user_numbers(users: Columns) -> Rows:
+    """[U]: keys, which need no table of all users."""
+    ids = users.ids["user_id"]
+    return ids.distinct_keys().view(np.int64)[ids.codes_R]
 
 
 def _table_rows(features: Features, fields: Sequence[SparseField], columns: Columns) -> Rows:

@@ -12,7 +12,7 @@ from app.registry.model_store import Artifact, ModelStore, checked_name
 from app.registry.publication import check_writable, golden_of, publish_verified
 from app.registry.publishing import NewVersion
 from app.registry.version_reference import resolve
-from app.training.encoding import encode_samples
+from app.training.encoded_split import EncodedSplit
 from app.training.ensemble_members import EnsembleMembers
 from app.training.judgment import EVALUATED, Judgment, judge
 from app.training.options import CalibrationKind, CalibrationOptions
@@ -69,7 +69,9 @@ def _judge(options: EnsembleOptions, members: EnsembleMembers, model: Model) -> 
         return Judgment(Uncalibrated(negatives_kept=members.negatives_kept()), {}, {})
     features, samples = members.features, options.samples
     fields = fields_of(features.schema)
-    splits = {split: encode_samples(samples.read(split, fields), features) for split in EVALUATED}
+    splits = {
+        split: EncodedSplit.encoding(samples.split(split, fields), features) for split in EVALUATED
+    }
     return judge(model, splits, CalibrationOptions(options.calibration, members.negatives_kept()))
 
 

@@ -15,7 +15,7 @@ from app.errors import StartupRefused
 from app.models.factory import Model
 from app.training.averaging import AveragedModel
 from app.training.embedding_dropout import drop_embedding_elements
-from app.training.encoding import EncodedSamples
+from app.training.encoded_split import EncodedSplit
 from app.training.objective import Objective
 from app.training.optimizer import load_optimizer_tensors, make_optimizer, optimizer_tensors
 from app.training.options import TrainerOptions
@@ -65,7 +65,7 @@ class Epochs:
         self,
         objective: Objective,
         schema: FeatureSchema,
-        train: EncodedSamples,
+        train: EncodedSplit,
         options: TrainerOptions,
         watcher: Watcher,
         processes: Processes,
@@ -78,18 +78,16 @@ class Epochs:
         if processes.count > 1:
             synchronize_statistics(model)
         drop_embedding_elements(model, options.regularization.embedding_dropout)
-        self._penalty = EmbeddingPenalty(schema, train.batch, options.regularization)
+        self._penalty = EmbeddingPenalty(schema, train.counts, options.regularization)
         self._options = options
         self._watcher = watcher
-        self._rows = len(train.labels_C)
+        self._rows = train.rows
         self._generator = np.random.default_rng(options.seed)
         self._sampler = StepSampler(train, options, self._generator)
         full_batches = max(1, self._rows // options.step_size)
         self._optimizer = make_optimizer(model, options, full_batches=full_batches)
-        steps = -(-self._rows // options.step_size)
-        self._schedule = make_schedule(
-            self._optimizer, options.optimizer, TrainingLength(steps, options.epochs)
-        )
+        length = TrainingLength(self._sampler.steps_per_epoch, options.epochs)
+        self._schedule = make_schedule(self._optimizer, options.optimizer, length)
 
     @property
     def averaged(self) -> Model:

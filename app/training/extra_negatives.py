@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.batch import Floats, RaggedBatch, Rows
+from app.training.encoded_split import SplitCounts
 from app.training.encoding import EncodedSamples
 from app.training.met_items import MetItems
 from app.training.options import NegativeOptions
 from app.training.row_draws import drawable, row_draw
 
-# C candidates of a batch, M of the training split, K drawn negatives, F behavior fields (the item
-# first), S sparse and D dense fields of candidates
+# C candidates of a batch, M of the chunk to draw from, K drawn negatives, F behavior fields (the
+# item first), S sparse and D dense fields of candidates
 
 TRIES = 32
 Number = TypeVar("Number", np.int64, np.float32)
@@ -36,15 +37,17 @@ class ExtraNegatives:
     the share of clicks stays what it was, and with it the mean predicted probability.
     """
 
-    def __init__(self, train: EncodedSamples, options: NegativeOptions) -> None:
+    def __init__(
+        self, chunk: EncodedSamples, counts: SplitCounts, options: NegativeOptions
+    ) -> None:
+        """Draws from the chunk; `counts` are those of the whole split."""
         self._per_click = options.extra_negatives
-        clicks = int((train.labels_C > 0).sum())
-        others = len(train.labels_C) - clicks
-        self._weight = others / max(1, others + self._per_click * clicks)
-        rows_M = np.flatnonzero(drawable(train.batch.candidates_CF[:, 0], options))
-        self._candidates_MF = train.batch.candidates_CF[rows_M]
-        self._sparse_MS = train.batch.candidate_sparse_CS[rows_M]
-        self._dense_MD = train.batch.candidate_dense_CD[rows_M]
+        others = counts.rows - counts.clicks
+        self._weight = others / max(1, others + self._per_click * counts.clicks)
+        rows_M = np.flatnonzero(drawable(chunk.batch.candidates_CF[:, 0], options))
+        self._candidates_MF = chunk.batch.candidates_CF[rows_M]
+        self._sparse_MS = chunk.batch.candidate_sparse_CS[rows_M]
+        self._dense_MD = chunk.batch.candidate_dense_CD[rows_M]
         self._draw = row_draw(self._candidates_MF, options)
 
     def beside(

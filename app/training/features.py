@@ -1,18 +1,20 @@
 """Which features a model reads and the ids it knows, from the training split alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from app.core.request import BEHAVIOR_FIELDS
 from app.core.schema import DenseSideField, FeatureSchema, SideField, SparseField, SparseSideField
 from app.errors import StartupRefused
 from app.features.vocabulary import Vocabulary
-from app.training.columns import Codes, IdColumn
+from app.training.id_users import IdUsers
+from app.training.moments import Moments
 from app.training.samples import Samples
 from app.training.side_fields import DeclaredField
 
-# R rows, D distinct ids
+# R rows, U users, C candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,65 +36,75 @@ class Features:
     vocabularies: Mapping[str, Vocabulary]
 
 
-def learn_features(train: Samples, options: FeatureOptions) -> Features:
-    """Raises StartupRefused for a number of which training has no value at all."""
-    dims = {"item_id": options.embedding_dim, "category_id": options.embedding_dim}
-    dims |= {"user_id": options.embedding_dim} if options.user_id else {}
-    dims |= {field.name: field.dim for field in options.side_fields if field.kind == "sparse"}
-    vocabularies = {name: _vocabulary(train, name, options.min_count) for name in dims}
-    sparse = {
-        name: SparseField(name=name, embedding_dim=dim, rows=vocabularies[name].rows)
-        for name, dim in dims.items()
-    }
-    schema = FeatureSchema(
-        behavior_fields=(sparse["item_id"], sparse["category_id"]),
-        user_id=sparse.get("user_id"),
-        side_fields=tuple(_side_field(train, field, sparse) for field in options.side_fields),
-        max_behaviors=options.max_behaviors,
-    )
-    return Features(schema, vocabularies)
+def learn_features(train: Iterable[Samples], options: FeatureOptions) -> Features:
+    """From the chunks of the training samples, one after another.
+
+    Raises StartupRefused for a number of which training has no value at all.
+    """
+    learner = _Learner(options)
+    for samples in train:
+        learner.add(samples)
+        del samples  # before the next chunk is read
+    return learner.features()
 
 
-def _vocabulary(train: Samples, name: str, min_count: int) -> Vocabulary:
+class _Learner:
     """The ids that at least `min_count` users have met, in histories or as candidates.
 
     Users, because every sample of a user repeats the history; a user's own id needs only one.
     """
-    user_U = train.users.ids["user_id"].codes_R
-    sources = (
-        (train.users, user_U),
-        (train.behaviors, np.repeat(user_U, train.lengths_U)),
-        (train.candidates, user_U[train.user_of_C]),
-    )
-    columns = [(source.ids[name], users) for source, users in sources if name in source.ids]
-    users_by_id = _users_by_id(columns)
-    enough = 1 if name == "user_id" else min_count
-    return Vocabulary.of(raw_id for raw_id, users in users_by_id.items() if users >= enough)
+
+    def __init__(self, options: FeatureOptions) -> None:
+        self._options = options
+        self._dims = dict.fromkeys(_own_ids(options), options.embedding_dim)
+        self._dims |= {field.name: field.dim for field in options.side_fields if field.is_sparse}
+        self._ids = {
+            name: IdUsers(1 if name == "user_id" else options.min_count) for name in self._dims
+        }
+        self._numbers = {
+            field.name: Moments() for field in options.side_fields if not field.is_sparse
+        }
+
+    def add(self, samples: Samples) -> None:
+        users = samples.users.ids["user_id"]
+        user_U = users.distinct_keys()[users.codes_R]
+        of_users = (
+            (samples.users, user_U),
+            (samples.behaviors, np.repeat(user_U, samples.lengths_U)),
+            (samples.candidates, user_U[samples.user_of_C]),
+        )
+        for columns, user_R in of_users:
+            for name in self._ids.keys() & columns.ids.keys():
+                self._ids[name].add(columns.ids[name], user_R)
+            for name in self._numbers.keys() & columns.numbers.keys():
+                self._numbers[name].add(columns.numbers[name])
+
+    def features(self) -> Features:
+        vocabularies = {name: Vocabulary.of(ids.known()) for name, ids in self._ids.items()}
+        sparse = {
+            name: SparseField(name=name, embedding_dim=dim, rows=vocabularies[name].rows)
+            for name, dim in self._dims.items()
+        }
+        schema = FeatureSchema(
+            behavior_fields=(sparse["item_id"], sparse["category_id"]),
+            user_id=sparse.get("user_id"),
+            side_fields=tuple(
+                self._side_field(field, sparse) for field in self._options.side_fields
+            ),
+            max_behaviors=self._options.max_behaviors,
+        )
+        return Features(schema, vocabularies)
+
+    def _side_field(self, field: DeclaredField, sparse: Mapping[str, SparseField]) -> SideField:
+        if field.is_sparse:
+            return SparseSideField(source=field.source, **sparse[field.name].model_dump())
+        moments = self._numbers[field.name]
+        if moments.count == 0:
+            raise StartupRefused(f"--field {field.name}: the training samples have no number in it")
+        return DenseSideField(
+            name=field.name, source=field.source, mean=moments.mean, std=moments.std or 1.0
+        )
 
 
-def _users_by_id(columns: Sequence[tuple[IdColumn, Codes]]) -> dict[str, int]:
-    """How many distinct users each id of these columns has; beside a column, the user per row."""
-    codes = {raw_id: 0 for column, _ in columns for raw_id in column.distinct}
-    codes = {raw_id: code for code, raw_id in enumerate(codes)}
-    pairs = [
-        user_R * len(codes)
-        + np.array([codes[raw_id] for raw_id in column.distinct], np.int64)[column.codes_R]
-        for column, user_R in columns
-    ]
-    users_D = np.bincount(np.unique(np.concatenate(pairs)) % len(codes), minlength=len(codes))
-    return dict(zip(codes, users_D.tolist(), strict=True))
-
-
-def _side_field(
-    train: Samples, field: DeclaredField, sparse: Mapping[str, SparseField]
-) -> SideField:
-    if field.kind == "sparse":
-        return SparseSideField(source=field.source, **sparse[field.name].model_dump())
-    source = train.candidates if field.of_candidate else train.users
-    numbers = source.numbers[field.name]
-    if np.isnan(numbers).all():
-        raise StartupRefused(f"--field {field.name}: the training samples have no number in it")
-    std = float(np.nanstd(numbers))
-    return DenseSideField(
-        name=field.name, source=field.source, mean=float(np.nanmean(numbers)), std=std or 1.0
-    )
+def _own_ids(options: FeatureOptions) -> tuple[str, ...]:
+    return (*BEHAVIOR_FIELDS, "user_id") if options.user_id else BEHAVIOR_FIELDS

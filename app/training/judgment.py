@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.core.batch import Floats
-from app.core.calibration import UNCALIBRATED, Calibration, ctr_of
+from app.core.calibration import UNCALIBRATED, Calibration
 from app.models.factory import Model
 from app.registry.manifest import Metrics, Split
 from app.training.calibration import fit_calibration
-from app.training.encoding import EncodedSamples
-from app.training.evaluation import evaluate
+from app.training.encoded_split import EncodedSplit
 from app.training.options import CalibrationOptions
-from app.training.prediction import predict
+from app.training.scored_split import score_split
 
 EVALUATED: tuple[Split, Split] = ("valid", "test")
 
@@ -26,31 +24,18 @@ class Judgment:
 
 
 def judge(
-    model: Model, splits: Mapping[Split, EncodedSamples], options: CalibrationOptions
+    model: Model, splits: Mapping[Split, EncodedSplit], options: CalibrationOptions
 ) -> Judgment:
     """Calibrates on valid, then evaluates on valid and test."""
-    logits = {split: predict(model, splits[split]) for split in EVALUATED}
+    scored = {split: score_split(model, splits[split]) for split in EVALUATED}
     calibration = fit_calibration(
         options.calibration,
-        logits["valid"],
-        splits["valid"].labels_C,
+        scored["valid"].logits_C,
+        scored["valid"].labels_C,
         negatives_kept=options.negatives_kept,
     )
     return Judgment(
         calibration,
-        _metrics(logits, splits, calibration),
-        _metrics(logits, splits, UNCALIBRATED),
+        {split: samples.metrics(calibration) for split, samples in scored.items()},
+        {split: samples.metrics(UNCALIBRATED) for split, samples in scored.items()},
     )
-
-
-def _metrics(
-    logits: Mapping[Split, Floats],
-    splits: Mapping[Split, EncodedSamples],
-    calibration: Calibration,
-) -> dict[Split, Metrics]:
-    return {
-        split: evaluate(
-            ctr_of(logits_C, calibration), splits[split].labels_C, splits[split].user_ids_C
-        )
-        for split, logits_C in logits.items()
-    }

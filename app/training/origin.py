@@ -1,6 +1,6 @@
 """Where a training run begins: at a new model, or at a version that has learned already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,7 +49,7 @@ class Origin(Protocol):
         """The side fields to read samples with."""
         ...
 
-    def begin(self, train: Samples) -> StartingPoint:
+    def begin(self, train: Iterable[Samples]) -> StartingPoint:
         """Raises StartupRefused if these samples cannot be begun with."""
         ...
 
@@ -67,7 +67,7 @@ class NewModel:
     def fields(self) -> Sequence[DeclaredField]:
         return self.features.side_fields
 
-    def begin(self, train: Samples) -> StartingPoint:
+    def begin(self, train: Iterable[Samples]) -> StartingPoint:
         features = learn_features(train, self.features)
         check_fit(self.architecture, features.schema)
         return StartingPoint(self.architecture, features)
@@ -89,7 +89,7 @@ class PublishedModel:
     def fields(self) -> Sequence[DeclaredField]:
         return fields_of(self.artifact.manifest.features)
 
-    def begin(self, train: Samples) -> StartingPoint:
+    def begin(self, train: Iterable[Samples]) -> StartingPoint:
         manifest = self.artifact.manifest
         features = Features(manifest.features, self.artifact.vocabularies)
         return StartingPoint(manifest.architecture, features, self.artifact.weights)

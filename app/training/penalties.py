@@ -1,15 +1,14 @@
 """L2 penalties on the embeddings that a step looks up, and on no others."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from app.core.batch import Doubles, RaggedBatch, Rows
+from app.core.batch import Doubles, Rows
 from app.core.schema import OOV_ROW, FeatureSchema
 from app.errors import StartupRefused
 from app.models.factory import Model
+from app.training.encoded_split import SplitCounts
 from app.training.looked_up import looked_up_rows
 from app.training.options import RegularizationOptions
 from app.training.steps import StepBatch
@@ -26,7 +25,7 @@ class EmbeddingPenalty:
     """
 
     def __init__(
-        self, schema: FeatureSchema, train: RaggedBatch, options: RegularizationOptions
+        self, schema: FeatureSchema, counts: SplitCounts, options: RegularizationOptions
     ) -> None:
         """Raises StartupRefused for an L2 of a field that the model does not have."""
         self._schema = schema
@@ -36,9 +35,10 @@ class EmbeddingPenalty:
         unknown = sorted(set(self._l2) - set(names))
         if unknown:
             raise StartupRefused(f"--l2 {unknown[0]}: the fields are {', '.join(names)}")
-        self._counts_V: Mapping[str, Doubles] = {}
-        if self._mini_batch_aware_l2:
-            self._counts_V = _counts(schema, train, options.id_dropout)
+        self._counts_V = {
+            name: _expected(look_ups_V, options.id_dropout)
+            for name, look_ups_V in counts.look_ups_V.items()
+        }
 
     @property
     def is_zero(self) -> bool:
@@ -50,23 +50,14 @@ class EmbeddingPenalty:
         for name, rows in looked_up_rows(step.batch, self._schema).items():
             rows_J, look_ups_J = np.unique(rows, return_counts=True)
             coefficient_J = self._l2.get(name, 0.0) * look_ups_J / step.weight
-            if self._mini_batch_aware_l2:
-                coefficient_J += self._mini_batch_aware_l2 / self._counts_V[name][rows_J]
+            coefficient_J += self._mini_batch_aware_l2 / self._counts_V[name][rows_J]
             norm_J = tables[name].weight[torch.from_numpy(rows_J)].square().sum(dim=1)
             parts.append(norm_J @ torch.from_numpy(coefficient_J).to(norm_J))
         return torch.stack(parts).sum()
 
 
-def _counts(schema: FeatureSchema, train: RaggedBatch, id_dropout: float) -> Mapping[str, Doubles]:
+def _expected(look_ups_V: Rows, id_dropout: float) -> Doubles:
     """How often training has each id; the unknown one as often as id dropout makes it."""
-    looked_up = looked_up_rows(train, schema)
-    return {
-        field.name: _expected(looked_up[field.name], field.rows, id_dropout)
-        for field in schema.sparse_fields
-    }
-
-
-def _expected(rows: Rows, table_rows: int, id_dropout: float) -> Doubles:
-    counts_V = np.bincount(rows, minlength=table_rows).astype(np.float64)
-    counts_V[OOV_ROW] += id_dropout * len(rows)
+    counts_V = look_ups_V.astype(np.float64)
+    counts_V[OOV_ROW] += id_dropout * look_ups_V.sum()
     return counts_V.clip(min=1.0)

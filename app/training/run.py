@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from app.features.encoder import Encoder
@@ -14,7 +13,7 @@ from app.registry.publication import check_writable, golden_of, publish_verified
 from app.registry.publishing import NewVersion
 from app.training.baselines import RankingQuality, popularity
 from app.training.checkpoints import Checkpoints
-from app.training.encoding import EncodedSamples, encode_samples
+from app.training.encoded_split import EncodedSplit, SplitCounts
 from app.training.golden_requests import choose_golden
 from app.training.judgment import EVALUATED, judge
 from app.training.options import TrainerOptions
@@ -22,6 +21,7 @@ from app.training.origin import OptionValue, Origin, StartingPoint
 from app.training.processes import Processes
 from app.training.progress import EpochReport, Unwatched, Watcher
 from app.training.sample_folder import SampleFolder
+from app.training.sample_split import SampleSplit
 from app.training.samples import Samples
 from app.training.trainer import ALONE, Trained, train_model
 
@@ -59,29 +59,35 @@ def train_and_publish(
     Raises StartupRefused for samples or options that no model can be trained with.
     """
     checked_name(options.name)
-    samples = {split: options.samples.read(split, options.origin.fields) for split in SPLITS}
+    samples = {split: options.samples.split(split, options.origin.fields) for split in SPLITS}
     start = options.origin.begin(samples["train"])
     check_writable(options.store)
-    encoded = {split: encode_samples(part, start.features) for split, part in samples.items()}
+    encoded = _encoded(samples, start)
     trained = _train(options, start, encoded, watcher, processes)
-    new = _new_version(options, start, trained, encoded, samples["test"])
+    new = _new_version(options, start, trained, encoded, samples["test"].chunk(0))
     manifest = publish_verified(ModelStore(options.store), new, activated=options.activate)
-    baselines = {split: popularity(encoded["train"], encoded[split]) for split in EVALUATED}
+    clicks_V = encoded["train"].counts.clicks_V
+    baselines = {split: popularity(clicks_V, encoded[split]) for split in EVALUATED}
     return TrainingRun(manifest, trained.epochs, baselines, options.activate)
 
 
 def help_to_train(options: RunOptions, processes: Processes) -> None:
     """In all of them but the first. Raises as the first does, which then says why."""
-    parts = {split: options.samples.read(split, options.origin.fields) for split in SPLITS[:2]}
-    start = options.origin.begin(parts["train"])
-    encoded = {split: encode_samples(part, start.features) for split, part in parts.items()}
-    _train(options, start, encoded, Unwatched(), processes)
+    samples = {split: options.samples.split(split, options.origin.fields) for split in SPLITS[:2]}
+    start = options.origin.begin(samples["train"])
+    _train(options, start, _encoded(samples, start), Unwatched(), processes)
+
+
+def _encoded(
+    samples: Mapping[str, SampleSplit], start: StartingPoint
+) -> Mapping[str, EncodedSplit]:
+    return {name: EncodedSplit.encoding(split, start.features) for name, split in samples.items()}
 
 
 def _train(
     options: RunOptions,
     start: StartingPoint,
-    encoded: Mapping[str, EncodedSamples],
+    encoded: Mapping[str, EncodedSplit],
     watcher: Watcher,
     processes: Processes,
 ) -> Trained:
@@ -99,7 +105,7 @@ def _new_version(
     options: RunOptions,
     start: StartingPoint,
     trained: Trained,
-    encoded: Mapping[str, EncodedSamples],
+    encoded: Mapping[str, EncodedSplit],
     test: Samples,
 ) -> NewVersion:
     chosen = options.trainer.calibration
@@ -114,7 +120,7 @@ def _new_version(
         weights=trained.model.state_dict(),
         vocabularies=features.vocabularies,
         golden=golden_of(trained.model, encoder, judgment.calibration, requests),
-        prior_ctr=_prior_ctr(encoded["train"], chosen.negatives_kept),
+        prior_ctr=_prior_ctr(encoded["train"].counts, chosen.negatives_kept),
         training=_record(options, trained),
         metrics=judgment.metrics,
         metrics_uncalibrated=judgment.metrics_uncalibrated,
@@ -137,10 +143,9 @@ def _checkpoints(options: RunOptions, start: StartingPoint) -> Checkpoints | Non
     return Checkpoints(options.checkpoints, run)
 
 
-def _prior_ctr(train: EncodedSamples, negatives_kept: float) -> float:
+def _prior_ctr(train: SplitCounts, negatives_kept: float) -> float:
     """As if all negatives were there."""
-    clicks = float(train.labels_C.sum(dtype=np.float64))
-    return clicks / (clicks + (len(train.labels_C) - clicks) / negatives_kept)
+    return train.clicks / (train.clicks + (train.rows - train.clicks) / negatives_kept)
 
 
 def _record(options: RunOptions, trained: Trained) -> TrainingRecord:

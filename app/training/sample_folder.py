@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import StartupRefused
 from app.training.sample_files import sample_file
-from app.training.samples import Samples, read_samples
+from app.training.sample_split import ReadingOptions, SampleSplit
 from app.training.side_fields import DeclaredField
+
+WHOLE = ReadingOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +17,20 @@ class SampleFolder:
     """With train, valid and test as .parquet or .tsv."""
 
     path: Path
-    limit_rows: int | None = None  # of each split, for a quick try
+    reading: ReadingOptions = WHOLE
 
-    def read(self, split: str, fields: Sequence[DeclaredField]) -> Samples:
+    def split(self, name: str, fields: Sequence[DeclaredField]) -> SampleSplit:
         """Raises StartupRefused for a file that cannot be used, or whose labels are all alike."""
-        path = self.file(split)
-        samples = read_samples(path, fields, limit_rows=self.limit_rows)
-        clicks = int(samples.labels_C.sum())
-        if clicks in (0, len(samples)):
-            raise StartupRefused(
-                f"{path}: all labels are {min(clicks, 1)}; clicks (1) and others (0) are both "
-                "needed"
-            )
-        return samples
+        return SampleSplit(self.file(name), fields, self.reading)
 
     @property
     def limits(self) -> dict[str, int]:
-        """What the manifest says if not all rows were used."""
-        return {} if self.limit_rows is None else {"limit_rows": self.limit_rows}
+        """What the manifest says if not all rows were used, or not at a time."""
+        limits = {
+            "limit_rows": self.reading.limit_rows,
+            "chunk_rows": self.reading.chunk_rows,
+        }
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
     def digests(self, splits: Iterable[str]) -> dict[str, str]:
         """The sha256 of each split's file, by its name."""

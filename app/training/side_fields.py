@@ -44,6 +44,10 @@ class DeclaredField:
         return f"{declaration}:{self.dim}" if self.kind == "sparse" else declaration
 
     @property
+    def is_sparse(self) -> bool:
+        return self.kind == "sparse"
+
+    @property
     def of_candidate(self) -> bool:
         return self.source in CANDIDATE_SOURCES
 

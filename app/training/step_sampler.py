@@ -1,63 +1,49 @@
-"""Steps of an epoch: shuffled users, with ids dropped and negatives drawn."""
+"""Steps of an epoch over all chunks of the training samples, and within each."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from app.core.batch import RaggedBatch
-from app.core.schema import PAD_ROW
-from app.training.batches import BatchCutter, LabeledBatch, shuffled_batches
-from app.training.encoding import EncodedSamples
-from app.training.extra_negatives import ExtraNegatives, WeightedCandidates
-from app.training.id_dropout import drop_ids, with_dropped_ids
-from app.training.negatives import NegativeSampler
+from app.training.chunk_sampler import ChunkSampler
+from app.training.encoded_split import EncodedSplit
 from app.training.options import TrainerOptions
 from app.training.steps import StepBatch
 
 
 class StepSampler:
-    """Draws everything that is random about a step for all of its shares together."""
+    """Chunks come in a new order in every epoch; a step, and all that it draws, is of one chunk."""
 
     def __init__(
-        self, train: EncodedSamples, options: TrainerOptions, rng: np.random.Generator
+        self, train: EncodedSplit, options: TrainerOptions, rng: np.random.Generator
     ) -> None:
+        self._train = train
         self._options = options
         self._rng = rng
-        self._cutter = BatchCutter(train)
-        self._sampled = NegativeSampler(train.batch.behaviors_NF, options.negatives)
-        self._extra = (
-            ExtraNegatives(train, options.negatives) if options.negatives.extra_negatives else None
-        )
+        self._kept: tuple[int, ChunkSampler] | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """As many as there can be."""
+        return sum(-(-rows // self._options.step_size) for rows in self._train.chunk_rows)
 
     def steps(self) -> Iterator[tuple[StepBatch, int]]:
         """In a new order, each with how many candidates of the split it has."""
-        for part in self._shuffled(self._options.step_size):
-            yield self._step(part), len(part.rows_C)
+        for index in self._shuffled_chunks():
+            yield from self._sampler(index).steps()
 
     def batches(self) -> Iterator[RaggedBatch]:
         """In a new order, without dropped ids."""
-        for part in self._shuffled(self._options.batch_size):
-            yield self._with_negatives(part).batch
+        for index in self._shuffled_chunks():
+            yield from self._sampler(index).batches()
 
-    def _shuffled(self, size: int) -> Iterator[LabeledBatch]:
-        for users_B in shuffled_batches(self._cutter.candidates_U, size, self._rng):
-            yield self._cutter.cut(users_B)
+    def _shuffled_chunks(self) -> list[int]:
+        order: list[int] = self._rng.permutation(len(self._train.chunk_rows)).tolist()
+        return order
 
-    def _step(self, part: LabeledBatch) -> StepBatch:
-        rate, rng = self._options.regularization.id_dropout, self._rng
-        sampled_NF = self._sampled.draw(part.batch.behaviors_NF, rng)
-        candidates = self._with_negatives(part)
-        batch = with_dropped_ids(candidates.batch, rate, rng)
-        if self._options.loss.auxiliary_weight:
-            # As often as the real behaviors: an unknown id must not tell them apart.
-            sampled_NF = drop_ids(sampled_NF, rate, rng)
-        if self._options.loss.auxiliary_share < 1:
-            left_out_N = rng.random(len(sampled_NF)) >= self._options.loss.auxiliary_share
-            sampled_NF[left_out_N] = PAD_ROW
-        return StepBatch(candidates.labels_C, candidates.weights_C, sampled_NF, batch)
-
-    def _with_negatives(self, part: LabeledBatch) -> WeightedCandidates:
-        if self._extra is None:
-            weights_C = np.ones(len(part.labels_C), np.float32)
-            return WeightedCandidates(part.labels_C, weights_C, part.batch)
-        return self._extra.beside(part.labels_C, part.batch, self._rng)
+    def _sampler(self, index: int) -> ChunkSampler:
+        if self._kept is None or self._kept[0] != index:
+            self._kept = None  # before the next chunk is read
+            chunk, counts = self._train.chunk(index), self._train.counts
+            self._kept = index, ChunkSampler(chunk, counts, self._options, self._rng)
+        return self._kept[1]

@@ -3,21 +3,20 @@
 import time
 from dataclasses import dataclass
 
-from app.core.calibration import Uncalibrated, ctr_of
+from app.core.calibration import Uncalibrated
 from app.models.factory import Model
 from app.registry.manifest import Metrics
 from app.training.checkpoints import Checkpoint, Checkpoints
 from app.training.distillation.launching import objective_of
 from app.training.early_stopping import EarlyStopping
-from app.training.encoding import EncodedSamples
+from app.training.encoded_split import EncodedSplit
 from app.training.epochs import Epochs
-from app.training.evaluation import evaluate
 from app.training.options import TrainerOptions
 from app.training.origin import StartingPoint
-from app.training.prediction import predict
 from app.training.processes import Processes
 from app.training.progress import EpochReport, Watcher
 from app.training.reproducible import reproducible
+from app.training.scored_split import score_split
 
 ALONE = Processes()
 
@@ -32,7 +31,7 @@ class Trained:
 
 def train_model(
     start: StartingPoint,
-    splits: tuple[EncodedSamples, EncodedSamples],  # train, valid
+    splits: tuple[EncodedSplit, EncodedSplit],  # train, valid
     options: TrainerOptions,
     watcher: Watcher,
     *,
@@ -68,7 +67,7 @@ class _Course:
     """Epochs one after another, each validated, until they no longer help."""
 
     def __init__(
-        self, epochs: Epochs, valid: EncodedSamples, options: TrainerOptions, processes: Processes
+        self, epochs: Epochs, valid: EncodedSplit, options: TrainerOptions, processes: Processes
     ) -> None:
         self._processes = processes
         self._epochs = epochs
@@ -122,5 +121,4 @@ class _Course:
 
     def _evaluate(self, model: Model) -> Metrics:
         # Without the correction, PCOC would only say how many negatives were left out.
-        ctr_C = ctr_of(predict(model, self._valid), self._sampled)
-        return evaluate(ctr_C, self._valid.labels_C, self._valid.user_ids_C)
+        return score_split(model, self._valid).metrics(self._sampled)

@@ -6,6 +6,7 @@ from typing import Self
 
 from app.models.factory import Architecture
 from app.training.checkpoints import Checkpoints
+from app.training.encoded_split import EncodedSplit
 from app.training.encoding import EncodedSamples, encode_samples
 from app.training.features import FeatureOptions, Features, learn_features
 from app.training.options import TrainerOptions
@@ -24,7 +25,7 @@ class PlantedWorld:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         raw = {split: read_samples(folder / f"{split}.tsv") for split in ("train", "valid", "test")}
-        self.features: Features = learn_features(raw["train"], FeatureOptions(embedding_dim=4))
+        self.features: Features = learn_features([raw["train"]], FeatureOptions(embedding_dim=4))
         self.splits: dict[str, EncodedSamples] = {
             split: encode_samples(samples, self.features) for split, samples in raw.items()
         }
@@ -36,6 +37,9 @@ class PlantedWorld:
     def planted(cls, folder: Path, click_rate: float) -> Self:
         return cls(planted_folder(folder, users=400, click_rate=click_rate))
 
+    def split(self, name: str) -> EncodedSplit:
+        return EncodedSplit.of(self.splits[name], self.features.schema)
+
     def train(
         self,
         options: TrainerOptions = QUICK,
@@ -46,5 +50,5 @@ class PlantedWorld:
         checkpoints: Checkpoints | None = None,
     ) -> Trained:
         start = StartingPoint(architecture, self.features)
-        parts = (self.splits["train"], self.splits[valid])
+        parts = (self.split("train"), self.split(valid))
         return train_model(start, parts, options, watcher, checkpoints=checkpoints)

@@ -58,7 +58,7 @@ def scores(world: PlantedWorld, processes: Processes) -> Iterator[tuple[str, lis
     """By variant, the mean losses of its epoch and then the logits of the validation samples."""
     for name, variant in VARIANTS.items():
         start = StartingPoint(variant.architecture, world.features)
-        parts = (world.splits["train"], world.splits["valid"])
+        parts = (world.split("train"), world.split("valid"))
         trained = train_model(start, parts, variant.options, Unwatched(), processes=processes)
         (epoch,) = trained.epochs
         logits_C = predict(trained.model, world.splits["valid"])

@@ -13,7 +13,7 @@ from tests.training.planted_world import PlantedWorld
 
 def share_with_negatives(world: PlantedWorld, loss: LossOptions) -> float:
     options = replace(TrainerOptions(), loss=loss)
-    sampler = StepSampler(world.splits["train"], options, np.random.default_rng(0))
+    sampler = StepSampler(world.split("train"), options, np.random.default_rng(0))
     drawn_N = np.concatenate([step.sampled_NF[:, 0] != PAD_ROW for step, _ in sampler.steps()])
     return float(drawn_N.mean())
 

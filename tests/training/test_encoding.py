@@ -49,7 +49,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Samples:
 
 @pytest.fixture(scope="module")
 def encoded(samples: Samples) -> EncodedSamples:
-    return encode_samples(samples, learn_features(samples, FeatureOptions(side_fields=FIELDS)))
+    return encode_samples(samples, learn_features([samples], FeatureOptions(side_fields=FIELDS)))
 
 
 @pytest.mark.parametrize("user_id", [False, True], ids=["without_user_id", "with_user_id"])
@@ -65,7 +65,7 @@ def test_training_and_serving_encode_alike(samples: Samples, tmp_path: Path, use
         FIELDS,
     )
     options = FeatureOptions(max_behaviors=4, user_id=user_id, side_fields=FIELDS)
-    features = learn_features(train, options)
+    features = learn_features([train], options)
     requests = SampleRequests(samples, FIELDS)
     encoder = Encoder(features.schema, features.vocabularies)
 
@@ -85,7 +85,7 @@ def test_training_and_serving_see_the_same_sessions(tmp_path: Path) -> None:
         for label in (0, 1)
     ]
     samples = read_samples(write_rows(tmp_path / "train.tsv", rows))
-    features = learn_features(samples, FeatureOptions(max_behaviors=4))
+    features = learn_features([samples], FeatureOptions(max_behaviors=4))
     requests = SampleRequests(samples, ())
     encoder = Encoder(features.schema, features.vocabularies)
 

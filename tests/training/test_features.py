@@ -18,7 +18,7 @@ HISTORY = [("i7", "c7", 10), ("i8", "c8", 20)]
 def learned(folder: Path, rows: list[Row], *fields: str, **options: object) -> Features:
     declared = parse_fields(fields)
     samples = read_samples(write_rows(folder / "train.tsv", rows), declared)
-    return learn_features(samples, FeatureOptions(side_fields=declared, **options))
+    return learn_features([samples], FeatureOptions(side_fields=declared, **options))
 
 
 def known(features: Features, field: str, ids: list[str]) -> list[bool]:

@@ -67,7 +67,7 @@ def test_small_steps_stay_near_the_weights_that_training_began_with(
 
 
 def test_training_that_only_does_harm_ends_where_it_began(world: PlantedWorld) -> None:
-    parts = (world.splits["train"], world.splits["upside_down"])
+    parts = (world.split("train"), world.split("upside_down"))
     weights = world.train(replace(QUICK, epochs=2)).model.state_dict()
     for name in ("mlp.layers.2.weight", "mlp.layers.2.bias"):
         weights[name] = -weights[name]  # what it had learned is upside down too

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from app.core.schema import OOV_ROW, FeatureSchema, SparseField, SparseSideField
 from app.errors import StartupRefused
 from app.models.factory import Model, build_model
+from app.training.encoded_split import EncodedSplit
+from app.training.encoding import EncodedSamples
 from app.training.field_l2 import parse_l2
 from app.training.options import RegularizationOptions
 from app.training.penalties import EmbeddingPenalty
@@ -29,6 +32,9 @@ SCHEMA = FeatureSchema(
     ),
 )
 TRAIN = step_of([4, 0, 7], [3, 2, 5], seed=1)
+COUNTS = EncodedSplit.of(
+    EncodedSamples(np.round(TRAIN.labels_C), np.zeros(10, np.int64), TRAIN.batch), SCHEMA
+).counts
 STEP = step_of([2, 3], [2, 1], seed=2)
 
 
@@ -56,7 +62,7 @@ def squared_norm(model: Model, field: str, row: int) -> float:
 
 
 def penalty_of(model: Model, options: RegularizationOptions) -> torch.Tensor:
-    return EmbeddingPenalty(SCHEMA, TRAIN.batch, options).of(model, STEP)
+    return EmbeddingPenalty(SCHEMA, COUNTS, options).of(model, STEP)
 
 
 def test_l2_counts_every_look_up_of_its_field_and_no_other(model: Model) -> None:
@@ -111,14 +117,14 @@ def test_both_penalties_add_up(model: Model) -> None:
 
 
 def test_by_default_there_is_none() -> None:
-    assert EmbeddingPenalty(SCHEMA, TRAIN.batch, RegularizationOptions()).is_zero
+    assert EmbeddingPenalty(SCHEMA, COUNTS, RegularizationOptions()).is_zero
 
 
 def test_an_l2_of_an_unknown_field_is_refused() -> None:
     options = RegularizationOptions(l2=(("color", 0.3),))
 
     with pytest.raises(StartupRefused, match="--l2 color: the fields are item_id, category_id"):
-        EmbeddingPenalty(SCHEMA, TRAIN.batch, options)
+        EmbeddingPenalty(SCHEMA, COUNTS, options)
 
 
 @given(st.floats(0, 1e6))

@@ -1,6 +1,6 @@
 """Light nets to begin training with, and the guides that they listen to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ class BoostedModel:
     def fields(self) -> Sequence[DeclaredField]:
         return self.light.fields
 
-    def begin(self, train: Samples) -> StartingPoint:
+    def begin(self, train: Iterable[Samples]) -> StartingPoint:
         start = self.light.begin(train)
         check_fit(self.booster.architecture, start.features.schema)
         return replace(start, guide=self.booster)
@@ -57,7 +57,7 @@ class TaughtModel:
     def fields(self) -> Sequence[DeclaredField]:
         return fields_of(self.artifact.manifest.features)
 
-    def begin(self, train: Samples) -> StartingPoint:
+    def begin(self, train: Iterable[Samples]) -> StartingPoint:
         features = Features(self.artifact.manifest.features, self.artifact.vocabularies)
         check_fit(self.architecture, features.schema)
         return StartingPoint(self.architecture, features, guide=self.teacher)

@@ -1,6 +1,6 @@
 """A version with less in it, as a starting point to fine-tune."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ class PrunedModel:
     def fields(self) -> Sequence[DeclaredField]:
         return self.published.fields
 
-    def begin(self, train: Samples) -> StartingPoint:
+    def begin(self, train: Iterable[Samples]) -> StartingPoint:
         """Raises StartupRefused for ids of a field that the model does not have."""
         whole, options = self.published.begin(train), self.options
         units, weights = _without_units(self.published.model, options)

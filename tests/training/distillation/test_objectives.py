@@ -32,7 +32,7 @@ HINT_WEIGHT = 0.7
 
 @pytest.fixture
 def step(world: PlantedWorld) -> StepBatch:
-    sampler = StepSampler(world.splits["train"], QUICK, np.random.default_rng(0))
+    sampler = StepSampler(world.split("train"), QUICK, np.random.default_rng(0))
     step, _ = next(iter(sampler.steps()))
     return replace(step, weights_C=np.linspace(0.5, 1.5, len(step.labels_C), dtype=np.float32))
 
@@ -153,7 +153,7 @@ def test_a_heavy_hint_makes_a_light_net_follow_even_a_contrary_teacher(
     with torch.no_grad():  # noqa: TID251 - its weights are turned, nothing is served
         for weight in teacher.mlp.layers[2].parameters():
             weight.neg_()
-    parts = (world.splits["train"], world.splits["upside_down"])
+    parts = (world.split("train"), world.split("upside_down"))
     start = StartingPoint(SMALL_DIEN, world.features, guide=Teacher(teacher, hint_weight))
 
     trained = train_model(start, parts, replace(QUICK, epochs=3), Unwatched())
@@ -166,7 +166,7 @@ def test_a_launch_that_goes_on_from_a_checkpoint_ends_bit_equal(
     world: PlantedWorld, tmp_path: Path
 ) -> None:
     start = StartingPoint(SMALL_DIEN, world.features, guide=Booster(BOOSTER, HINT_WEIGHT))
-    parts = (world.splits["train"], world.splits["valid"])
+    parts = (world.split("train"), world.split("valid"))
     one, two = (replace(QUICK, epochs=epochs) for epochs in (1, 2))
     whole = train_model(start, parts, two, Unwatched())
     checkpoints = Checkpoints(tmp_path, {})
