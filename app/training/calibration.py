@@ -12,8 +12,8 @@ from app.training.options import CalibrationKind
 
 # C candidates, G groups of candidates, K knots
 
-ROWS_PER_GROUP = 500
-FEWEST_GROUPS, MOST_GROUPS = 10, 50
+ROWS_PER_GROUP = 200
+FEWEST_GROUPS, MOST_GROUPS = 10, 100
 TAIL_SLOPE = 0.01  # beyond what was observed a CTR rises, but promises little more
 
 
