@@ -9,7 +9,6 @@ from app.cli import training_options as choices
 from app.cli.given_options import refuse_given
 from app.errors import StartupRefused
 from app.training.options import (
-    HINT_WEIGHT,
     CalibrationOptions,
     LossOptions,
     NegativeOptions,
@@ -243,7 +242,7 @@ def train(
     booster_mlp_units: choices.BoosterMlpUnits = None,
     booster_attention_units: choices.BoosterAttentionUnits = None,
     teacher: choices.TeacherVersion = None,
-    hint_weight: choices.HintWeight = HINT_WEIGHT,
+    hint_weight: choices.HintWeight = None,
 ) -> None:
     """Train DIEN, DIN or DSIN on click samples and publish it as a model version.
 
@@ -281,7 +280,7 @@ def train(
             split_numbers,
         )
         from app.training.distillation.guided_model import BoostedModel, taught_model
-        from app.training.distillation.guides import Booster
+        from app.training.distillation.guides import BESIDE_BOOSTER, BESIDE_TEACHER, Booster
         from app.training.features import FeatureOptions
         from app.training.field_l2 import parse_l2
         from app.training.origin import NewModel, Origin, published_model
@@ -337,9 +336,11 @@ def train(
         refuse_given(context, (FEATURES,), "cannot change with --teacher: its version says it")
         if booster is not None:
             raise StartupRefused("--teacher and a booster: a light net listens to one of them")
-        origin = taught_model(store, teacher, chosen, hint_weight)
+        weight = BESIDE_TEACHER if hint_weight is None else hint_weight
+        origin = taught_model(store, teacher, chosen, weight)
     elif booster is not None:
-        origin = BoostedModel(new, Booster(booster, hint_weight))
+        weight = BESIDE_BOOSTER if hint_weight is None else hint_weight
+        origin = BoostedModel(new, Booster(booster, weight))
     else:
         refuse_given(context, (choices.DISTILLATION,), "needs a booster or a teacher to listen to")
     options = RunOptions(

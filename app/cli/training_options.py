@@ -253,11 +253,11 @@ TeacherVersion = Annotated[
     ),
 ]
 HintWeight = Annotated[
-    float,
+    float | None,
     typer.Option(
         min=0,
         max=100,
-        help="Of the squared difference from the booster's or teacher's logits.",
+        help="Of the squared difference from the booster's (0.03) or teacher's logits (0.3).",
         rich_help_panel=DISTILLATION,
     ),
 ]

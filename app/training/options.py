@@ -8,8 +8,6 @@ Negatives = Literal["random", "popularity", "hard"]
 Precision = Literal["float32", "bfloat16"]
 CalibrationKind = Literal["none", "platt", "isotonic"]
 
-HINT_WEIGHT = 0.1  # of the squared difference from a guide's logits, beside the click loss
-
 
 @dataclass(frozen=True, slots=True)
 class OptimizerOptions:

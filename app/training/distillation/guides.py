@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from app.models.factory import Architecture, Model
-from app.training.options import HINT_WEIGHT
+
+BESIDE_BOOSTER = 0.03  # as the Rocket Launching authors' code; its logits are noise at first
+BESIDE_TEACHER = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +13,7 @@ class Booster:
     """Trains with the light net, on the same embeddings, and is then forgotten."""
 
     architecture: Architecture
-    hint_weight: float = HINT_WEIGHT
+    hint_weight: float = BESIDE_BOOSTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Teacher:
     """A trained model that reads the same features; it does not change."""
 
     model: Model
-    hint_weight: float = HINT_WEIGHT
+    hint_weight: float = BESIDE_TEACHER
 
 
 Guide = Booster | Teacher

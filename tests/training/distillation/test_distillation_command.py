@@ -70,7 +70,7 @@ def test_a_taught_version_reads_what_its_teacher_reads(
     assert light.manifest.features == teaching.features
     assert light.manifest.architecture.name == "din"
     assert light.manifest.training.made_from == {teacher: teaching.files[WEIGHTS].sha256}
-    assert light.manifest.training.options["hint_weight"] == 0.1
+    assert light.manifest.training.options["hint_weight"] == 0.3
 
 
 @pytest.mark.parametrize(
