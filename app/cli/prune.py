@@ -50,8 +50,7 @@ def prune(
         typer.Option(
             min=0,
             max=0.99,
-            help="Share of the ids that become unknown: those whose embeddings are nearest to "
-            "that of unknown ids.",
+            help="Share of the ids that become unknown: those with the smallest embeddings.",
             rich_help_panel=PRUNING,
         ),
     ] = 0.3,
@@ -78,7 +77,7 @@ def prune(
 
     Whole units leave the MLP and mlp attention, those with the smallest
     weights, so that the smaller model is an ordinary one that needs no sparse
-    kernels. Ids that hardly differ from an unknown one become unknown.
+    kernels. Ids of which little was learned become unknown.
     Fine-tuning goes on as the larger model was trained, at a constant
     learning rate, and ends with the best epoch on valid.tsv, the pruned model
     itself included.

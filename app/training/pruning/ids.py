@@ -1,4 +1,4 @@
-"""Ids that hardly differ from an unknown one become unknown, and their embeddings are dropped."""
+"""Ids of which little was learned become unknown, and their embeddings are dropped."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from app.core.schema import FIRST_ID_ROW, OOV_ROW, FeatureSchema, SparseField
+from app.core.schema import FIRST_ID_ROW, FeatureSchema, SparseField
 from app.errors import StartupRefused
 from app.training.features import Features
 
@@ -21,8 +21,8 @@ def fold_ids(
 ) -> tuple[Features, dict[str, Tensor]]:
     """Without this share of the ids of each of these fields.
 
-    Those go whose embeddings are nearest to that of unknown ids, by Euclidean distance: this is
-    the magnitude of what leaving one out changes. Raises StartupRefused for a field without ids.
+    Those go whose embeddings have the smallest norm: rare ids, and others that training let decay.
+    Raises StartupRefused for a field without ids.
     """
     known = [field.name for field in features.schema.sparse_fields]
     unknown = [name for name in fields if name not in known]
@@ -31,7 +31,7 @@ def fold_ids(
     pruned, vocabularies = dict(weights), dict(features.vocabularies)
     for name in fields:
         key = f"embedding.tables.{name}.weight"
-        kept_V = _farthest_from_unknown(weights[key], share)
+        kept_V = _largest(weights[key], share)
         special = torch.ones(FIRST_ID_ROW, dtype=torch.bool)
         pruned[key] = weights[key][torch.cat([special, kept_V])]
         vocabularies[name] = vocabularies[name].keeping(kept_V.numpy())
@@ -39,11 +39,11 @@ def fold_ids(
     return Features(_with_rows(features.schema, rows), vocabularies), pruned
 
 
-def _farthest_from_unknown(table_RE: Tensor, share: float) -> Tensor:
+def _largest(table_RE: Tensor, share: float) -> Tensor:
     """[V]: which ids stay."""
-    distance_V = (table_RE[FIRST_ID_ROW:] - table_RE[OOV_ROW]).norm(dim=1)
-    folded = torch.argsort(distance_V, stable=True)[: round(share * len(distance_V))]
-    kept_V = torch.ones(len(distance_V), dtype=torch.bool)
+    norm_V = table_RE[FIRST_ID_ROW:].norm(dim=1)
+    folded = torch.argsort(norm_V, stable=True)[: round(share * len(norm_V))]
+    kept_V = torch.ones(len(norm_V), dtype=torch.bool)
     kept_V[folded] = False
     return kept_V
 
