@@ -33,8 +33,8 @@ format: $(VENV)/installed-dev  ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/installed-dev  ## Measure load on this machine (needs wrk)
-	$(BIN)/python bench/load.py
+bench: $(VENV)/installed-dev  ## Race other model servers on this machine (BENCH=--quick: minutes)
+	$(BIN)/python -m bench.race --output docs/benchmarks/results.json --docs docs $(BENCH)
 
 clean:  ## Remove the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .*_cache .hypothesis
