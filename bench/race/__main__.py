@@ -23,6 +23,7 @@ from bench.race import race
 from bench.race.agreement import LEAST_SPREAD, make_samples, write_samples
 from bench.race.checkpoint import find_or_train
 from bench.race.client_check import client_ceiling
+from bench.race.compute import run_compute
 from bench.race.contestants import CONTESTANTS, OUR_SETTINGS, OURS, PEER_SETTINGS, Checkpoint
 from bench.race.export import export
 from bench.race.fingerprint import fingerprint
@@ -97,6 +98,7 @@ def run(plan: Plan, store: Path | None, model: str | None, cache: Path) -> dict[
         track = race.Track(checkpoint, redis_url, ids, samples, cache)
         ceiling = client_ceiling(MAIN, ids, Path(work))
         measured = _race(track, plan)
+        compute = run_compute(checkpoint, cache) if plan.compute else []
     return {
         "fingerprint": asdict(fingerprint()),
         "model": artifact.reference,
@@ -109,6 +111,7 @@ def run(plan: Plan, store: Path | None, model: str | None, cache: Path) -> dict[
         "skipped": track.skipped,
         "differences": track.differences,
         **measured,
+        "compute": compute,
     }
 
 

@@ -9,6 +9,8 @@ WIDTH, HEIGHT = 640, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 40, 60
 COLORS = ("#1b6ca8", "#d1495b", "#5b8c5a", "#8d6a9f", "#c98a2b", "#4a4a4a", "#2a9d8f")
 
+SMALLEST = 1e-12  # less is nothing
+
 Point = tuple[float, float]
 
 
@@ -62,7 +64,7 @@ def bar_plot(axes: Axes, bars: Sequence[tuple[str, float]]) -> str:
 
 def nice_step(largest: float, steps: int = 5) -> float:
     """1, 2 or 5 times a power of ten, so that about `steps` of them reach the largest value."""
-    if largest <= 0:
+    if largest < SMALLEST:
         return 1.0
     rough = largest / steps
     power: float = 10.0 ** floor(log10(rough))
@@ -70,11 +72,11 @@ def nice_step(largest: float, steps: int = 5) -> float:
 
 
 def _x(value: float, largest: float) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT) * value / (largest * 1.05 or 1.0)
+    return LEFT + (WIDTH - LEFT - RIGHT) * value / max(largest * 1.05, SMALLEST)
 
 
 def _y(value: float, largest: float) -> float:
-    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / (largest * 1.1 or 1.0)
+    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * value / max(largest * 1.1, SMALLEST)
 
 
 def _frame(axes: Axes) -> list[str]:

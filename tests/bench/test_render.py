@@ -57,7 +57,22 @@ CONTENT = {
     "open": [run("mosec", 70.0, p99_ms=90.0), run(OURS, 70.0, p99_ms=9.0)],
     "overload": [run(OURS, 440.0, offered_per_s=1320.0)],
     "costs": [run(OURS, 1.0, cell=(candidates, 50, 0.0)) for candidates in (20, 50, 100)],
-    "compute": [],
+    "compute": [
+        {
+            "runtime": "ours",
+            "median_ms": 2.0,
+            "slower_than_ours": 1.0,
+            "difference": 0.0,
+            "problem": None,
+        },
+        {
+            "runtime": "theirs",
+            "median_ms": None,
+            "slower_than_ours": None,
+            "difference": None,
+            "problem": "no such operator",
+        },
+    ],
 }
 
 
@@ -82,11 +97,19 @@ def test_costs_come_with_their_slope_and_how_straight_they_are():
     assert "| ctr-serve | candidates | 50 | 1 | 1 |" in page().text
 
 
+def test_a_runtime_that_could_not_be_measured_shows_why():
+    text = page().text
+
+    assert "| ours | 2 | 1 | 0e+00 |" in text
+    assert "| theirs | — | — | no such operator |" in text
+
+
 def test_a_part_that_was_not_measured_has_no_section():
-    text = page(overload=[], costs=[]).text
+    text = page(overload=[], costs=[], compute=[]).text
 
     assert "More than it can do" not in text
     assert "What a request costs" not in text
+    assert "Compute only" not in text
 
 
 def test_every_plot_that_the_page_shows_is_made():
