@@ -66,7 +66,7 @@ class _Load:
         self._waiting: deque[int] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._intended_s: list[float] = []
-        self._sent_s: list[float] = []
+        self._released_s: list[float] = []
         self._done_s: list[float] = []
         self._status: list[int] = []
         self._unfinished = 0
@@ -100,7 +100,7 @@ class _Load:
 
     def _planned(self, due_s: float) -> int:
         self._intended_s.append(due_s)
-        self._sent_s.append(float("nan"))
+        self._released_s.append(time.perf_counter())
         self._done_s.append(float("nan"))
         self._status.append(0)
         self._unfinished += 1
@@ -113,7 +113,6 @@ class _Load:
             if index is None:
                 return
             connection = self._idle.pop()
-            self._sent_s[index] = time.perf_counter()
             connection.send(index, self._requests[index % len(self._requests)])
         if len(self._waiting) > self._opening and self._size() < MAX_CONNECTIONS:
             task = asyncio.create_task(self._connect())
@@ -171,7 +170,7 @@ class _Load:
             connection.close()
         return Outcomes(
             np.array(self._intended_s),
-            np.array(self._sent_s),
+            np.array(self._released_s),
             np.array(self._done_s),
             np.array(self._status, np.int64),
         )

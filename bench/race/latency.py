@@ -14,7 +14,7 @@ class Outcomes:
     """N requests in the order of their sending; `nan` where something never happened."""
 
     intended_s_N: Seconds  # when it was meant to leave
-    sent_s_N: Seconds
+    released_s_N: Seconds  # when the client let go of it, be there a free connection or not
     done_s_N: Seconds
     status_N: NDArray[np.int64]  # 0: no answer
 
@@ -44,7 +44,7 @@ def summarize(outcomes: Outcomes) -> Summary:
     good_N = outcomes.status_N == OK
     latencies_ms = outcomes.latencies_s()[good_N] * 1e3
     p50, p90, p99, most = _percentiles(latencies_ms, (50, 90, 99, 100))
-    lags_ms = (outcomes.sent_s_N - outcomes.intended_s_N) * 1e3
+    lags_ms = (outcomes.released_s_N - outcomes.intended_s_N) * 1e3
     seconds = _span_s(outcomes.intended_s_N, outcomes.done_s_N[good_N])
     return Summary(
         requests=len(good_N),
@@ -57,7 +57,7 @@ def summarize(outcomes: Outcomes) -> Summary:
         p90_ms=p90,
         p99_ms=p99,
         max_ms=most,
-        send_lag_p99_ms=_percentiles(lags_ms[~np.isnan(lags_ms)], (99,))[0],
+        send_lag_p99_ms=_percentiles(lags_ms, (99,))[0],
     )
 
 

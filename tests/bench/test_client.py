@@ -36,16 +36,16 @@ def test_every_request_of_an_open_loop_is_answered_after_its_time(address):
 
     assert (outcomes.status_N == 200).all()
     np.testing.assert_allclose(outcomes.intended_s_N - outcomes.intended_s_N[0], times, atol=1e-6)
-    assert (outcomes.sent_s_N >= outcomes.intended_s_N).all()
-    assert (outcomes.done_s_N >= outcomes.sent_s_N).all()
+    assert (outcomes.released_s_N >= outcomes.intended_s_N).all()
+    assert (outcomes.done_s_N >= outcomes.released_s_N).all()
 
 
 def test_a_closed_loop_has_no_more_under_way_than_connections(address):
     outcomes = closed_loop(address, [REQUEST], connections=3, seconds=0.2)
 
     under_way = [
-        ((outcomes.sent_s_N <= moment) & (outcomes.done_s_N > moment)).sum()
-        for moment in outcomes.sent_s_N
+        ((outcomes.released_s_N <= moment) & (outcomes.done_s_N > moment)).sum()
+        for moment in outcomes.released_s_N
     ]
     assert (outcomes.status_N == 200).all()
     assert 1 <= max(under_way) <= 3

@@ -11,14 +11,14 @@ NEVER = math.nan
 
 
 def outcomes(*requests):
-    """Each as (intended, sent, done, status)."""
-    intended, sent, done, status = zip(*requests, strict=True)
+    """Each as (intended, released, done, status)."""
+    intended, released, done, status = zip(*requests, strict=True)
     return Outcomes(
-        np.array(intended), np.array(sent), np.array(done), np.array(status, dtype=np.int64)
+        np.array(intended), np.array(released), np.array(done), np.array(status, dtype=np.int64)
     )
 
 
-def test_a_request_that_waited_for_a_connection_was_slow():
+def test_a_request_that_left_late_was_slow():
     summary = summarize(outcomes((0.0, 0.9, 1.0, 200)))
 
     assert summary.p50_ms == pytest.approx(1000)
@@ -36,7 +36,7 @@ def test_percentiles_are_latencies_that_happened():
 
 def test_refusals_and_silence_are_counted_and_are_not_fast_answers():
     summary = summarize(
-        outcomes((0.0, 0.0, 0.5, 200), (0.0, 0.0, 0.001, 429), (0.0, NEVER, NEVER, 0))
+        outcomes((0.0, 0.0, 0.5, 200), (0.0, 0.0, 0.001, 429), (0.0, 0.0, NEVER, 0))
     )
 
     assert (summary.good, summary.refused, summary.unanswered) == (1, 1, 1)
@@ -50,7 +50,7 @@ def test_throughput_counts_until_the_last_good_answer():
 
 
 def test_a_run_without_answers_has_no_percentiles():
-    summary = summarize(outcomes((0.0, NEVER, NEVER, 0)))
+    summary = summarize(outcomes((0.0, 0.0, NEVER, 0)))
 
     assert math.isnan(summary.p99_ms)
     assert summary.requests_per_s == 0
@@ -58,7 +58,7 @@ def test_a_run_without_answers_has_no_percentiles():
 
 def test_goodput_leaves_out_what_is_late_or_refused():
     run = outcomes(
-        (0.0, 0.0, 0.1, 200), (0.0, 0.0, 0.3, 200), (0.0, 0.0, 0.1, 504), (0.0, NEVER, NEVER, 0)
+        (0.0, 0.0, 0.1, 200), (0.0, 0.0, 0.3, 200), (0.0, 0.0, 0.1, 504), (0.0, 0.0, NEVER, 0)
     )
 
     assert goodput_per_s(run, within_s=0.25, offered_s=2.0) == pytest.approx(0.5)
