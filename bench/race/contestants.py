@@ -26,7 +26,7 @@ class PeerSettings:
 
     workers: int = 2
     torch_threads: int = 1  # inside one operation of one worker
-    batch: int = 2  # requests computed together at most; of 1, 2, 4 and 8 the fastest by a little
+    batch: int = 2  # requests computed together at most
     wait_ms: float = 1.0  # for more of them
 
     def variables(self) -> dict[str, str]:
