@@ -9,7 +9,7 @@ help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # One stamp a set of extras, so that each target installs only what it needs, once.
-$(VENV)/installed-%: pyproject.toml
+$(VENV)/installed-%: pyproject.toml $(wildcard app/kernels/native/*)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

@@ -13,12 +13,14 @@ from app.errors import StartupRefused
 from app.features.feature_reader import FeatureReader
 from app.features.redis_store import REDIS_ERRORS, RedisStore, connect
 from app.inference.batch_policy import BatchPolicy
+from app.inference.cpus import usable_cpus
 from app.inference.device import resolve_device
+from app.inference.fused.user_state_cache import UserStateCache
 from app.inference.torch_process import prepare_torch
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.model_store import ModelStore
-from app.registry.servable import load_servable
+from app.registry.servable import Running, load_servable
 from app.registry.served_models import ServedModels, choose_default
 from app.settings import Settings, unknown_variables
 
@@ -71,10 +73,15 @@ def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
     policy = BatchPolicy(
         max_batch_pairs=settings.max_batch_pairs, max_queued_pairs=settings.max_queued_pairs
     )
+    cpus = usable_cpus()
+    running = Running(
+        runtime=settings.runtime,
+        threads=settings.engine_threads or cpus,
+        user_states=UserStateCache(settings.user_state_cache_mib * 2**20, metrics),
+    )
+    log.info("threads", extra={"usable_cpus": cpus, "engine_threads": running.threads})
     servables = {
-        name: load_servable(
-            store.load(name, version), device, policy, metrics, threads=settings.engine_threads
-        )
+        name: load_servable(store.load(name, version), device, policy, metrics, running)
         for name, version in active.items()
     }
     return ServedModels(servables, default=default)

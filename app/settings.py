@@ -29,14 +29,27 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:[0-9]{1,2})$")] = Field(
         default="auto", description="`auto` (a GPU if there is one), `cpu` or `cuda:N`"
     )
-    runtime: Literal["auto", "reference"] = Field(
-        default="auto", description="how models are run: `auto` or `reference` (torch, eager)"
+    runtime: Literal["auto", "reference", "fused"] = Field(
+        default="auto",
+        description="how models are run: `fused` (the kernel for CPUs), `reference` (torch) or "
+        "`auto` (fused where it can be)",
     )
-    engine_threads: int = Field(
-        default=1, ge=1, le=64, description="batches computed at the same time, per model"
+    engine_threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="batches computed at the same time, per model; unset: as many as there are "
+        "CPUs to use",
     )
     torch_threads: int = Field(
         default=1, ge=1, le=256, description="threads inside one torch operation"
+    )
+
+    user_state_cache_mib: int = Field(
+        default=128,
+        ge=0,
+        le=2**20,
+        description="memory for what the fused runtime computed of users; 0: keep nothing",
     )
 
     redis_url: SecretStr | None = Field(

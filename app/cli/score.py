@@ -60,7 +60,7 @@ def score(
     model_store = ModelStore(store)
     prepare_torch(threads=settings.torch_threads)
     artifact = model_store.load(*resolve(model_store, model))
-    version = load_version(artifact, resolve_device(settings.device))
+    version = load_version(artifact, resolve_device(settings.device), settings.runtime)
     started_s = time.perf_counter()
     with (
         feature_source(settings, version.encoder.schema) as features,

@@ -1,6 +1,7 @@
-"""A model on its device: one ragged batch in, logits and attention out."""
+"""The reference runtime: a model as training differentiates it, run by torch, eager."""
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -13,13 +14,17 @@ from app.models.layers.embedding import SideFeatures
 class Engine:
     """Runs both verbs without gradients; torch releases the GIL in every operation."""
 
-    runtime: Final = "reference"  # torch, eager: what training differentiates
+    name = "reference"
 
-    def __init__(self, model: CtrModel[Any], device: torch.device) -> None:
+    def __init__(
+        self, model: CtrModel[Any], device: torch.device, *, reason: str | None = None
+    ) -> None:
+        """`reason` why no faster runtime serves, where one was looked for."""
         self.device = device
+        self.detail = reason
         self._model = model
 
-    def score(self, batch: RaggedBatch) -> Scores:
+    def score(self, batch: RaggedBatch, _user_ids: Sequence[str] = ()) -> Scores:
         """Blocks its thread until the scores are on the host."""
         with torch.inference_mode():
             (

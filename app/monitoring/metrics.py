@@ -24,6 +24,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._register_requests()
         self._register_batching()
+        self._register_user_states()
         self._register_features()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -114,6 +115,21 @@ class Metrics:
             "ctr_engine_failures_total",
             "Batches whose computation raised an error.",
             ("model",),
+            registry=self.registry,
+        )
+
+    def _register_user_states(self) -> None:
+        self.user_state_lookups = Counter(
+            "ctr_user_state_lookups_total",
+            "Users of a batch by what was kept of them: hit, extended by new behaviors, or miss.",
+            ("result",),
+            registry=self.registry,
+        )
+        for result in ("hit", "extended", "miss"):
+            self.user_state_lookups.labels(result)
+        self.user_state_bytes = Gauge(
+            "ctr_user_state_bytes",
+            "Memory that kept user states take.",
             registry=self.registry,
         )
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from app.core.batch import Floats, Scores
 from app.errors import ArtifactRefused
 from app.features.encoder import EncodedRequests, Encoder, Job
-from app.inference.engine import Engine
+from app.inference.choice import RuntimeName, choose_runtime
+from app.inference.fused.runtime import KeptStates
+from app.inference.runtime import Runtime
 from app.registry.golden import verify
 from app.registry.manifest import Manifest
 from app.registry.model_store import Artifact
@@ -41,19 +43,17 @@ class ScoredBatch:
 class LoadedVersion:
     """An id means something only with its own table: encoder and engine belong together."""
 
-    def __init__(self, manifest: Manifest, encoder: Encoder, engine: Engine) -> None:
+    def __init__(self, manifest: Manifest, encoder: Encoder, runtime: Runtime) -> None:
         self.manifest = manifest
         self.encoder = encoder
-        self.device = engine.device
-        self.runtime = engine.runtime
-        self._engine = engine
+        self.runtime = runtime
 
     def score(self, jobs: Sequence[Job]) -> ScoredBatch:
         """One user and at least one candidate per request; blocks until the scores are there."""
         started_s = time.perf_counter()
         encoded = self.encoder.encode(jobs)
         encoded_s = time.perf_counter()
-        scores = self._engine.score(encoded.batch)
+        scores = self.runtime.score(encoded.batch, [user.user_id for user, _ in jobs])
         compute_s = time.perf_counter() - encoded_s
         answers = [
             JobScores(logits_C, attention_CT, unknown, encoded_s - started_s, compute_s)
@@ -62,11 +62,26 @@ class LoadedVersion:
         return ScoredBatch(answers, encoded.unknown_ids)
 
 
-def load_version(artifact: Artifact, device: torch.device) -> LoadedVersion:
-    """Builds, self-tests against the golden requests and warms up. Raises ArtifactRefused."""
+def load_version(
+    artifact: Artifact,
+    device: torch.device,
+    runtime: RuntimeName = "auto",
+    kept: KeptStates | None = None,
+) -> LoadedVersion:
+    """Builds, self-tests against the golden requests and warms up.
+
+    Raises ArtifactRefused, or StartupRefused for a runtime that cannot be had.
+    """
     manifest = artifact.manifest
     encoder = Encoder(manifest.features, artifact.vocabularies)
-    engine = Engine(trained_model(artifact).to(device), device)
+    engine = choose_runtime(
+        runtime,
+        trained_model(artifact),
+        manifest.architecture,
+        manifest.features,
+        device,
+        kept,
+    )
     try:
         verify(artifact.golden, encoder, engine.score, manifest.calibration)
     except ArtifactRefused as refused:

@@ -10,6 +10,9 @@ from app.core.request import Candidates, UserContext
 from app.features.encoder import Job
 from app.inference.batch_policy import BatchPolicy, cost_in_pairs
 from app.inference.batcher import Batcher
+from app.inference.choice import RuntimeName
+from app.inference.fused.runtime import KeptStates
+from app.inference.fused.user_state_cache import UserStateCache
 from app.monitoring.metrics import Metrics
 from app.registry.loaded_version import JobScores, LoadedVersion, load_version
 from app.registry.model_store import Artifact
@@ -23,16 +26,26 @@ class ScoredRequest:
     batch_jobs: int
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How versions are run: the same for all of a process."""
+
+    runtime: RuntimeName
+    threads: int  # batches computed at the same time, per model
+    user_states: UserStateCache
+
+
 class Servable:
     """A version with a batcher of its own: versions never share a batch."""
 
     def __init__(
-        self, version: LoadedVersion, policy: BatchPolicy, metrics: Metrics, *, threads: int
+        self, version: LoadedVersion, policy: BatchPolicy, metrics: Metrics, running: Running
     ) -> None:
         self.version = version
         self._unknown_ids = metrics.unknown_ids
+        self._user_states = running.user_states
         self._batcher = Batcher(
-            self._score_jobs, policy, metrics, name=version.manifest.name, threads=threads
+            self._score_jobs, policy, metrics, name=version.manifest.name, threads=running.threads
         )
 
     async def score(
@@ -51,7 +64,10 @@ class Servable:
         return ScoredRequest(answer.result, answer.batch_jobs)
 
     async def drain(self) -> None:
+        """Answers what was accepted, and forgets the users of this version."""
         await self._batcher.drain()
+        manifest = self.version.manifest
+        self._user_states.forget(f"{manifest.name}@{manifest.version}")
 
     def _score_jobs(self, jobs: Sequence[Job]) -> Sequence[JobScores]:
         scored = self.version.score(jobs)
@@ -65,13 +81,13 @@ def load_servable(
     device: torch.device,
     policy: BatchPolicy,
     metrics: Metrics,
-    *,
-    threads: int,
+    running: Running,
 ) -> Servable:
-    """Loads the version and opens its queue. Raises ArtifactRefused."""
-    version = load_version(artifact, device)
-    manifest = version.manifest
+    """Loads the version and opens its queue. Raises ArtifactRefused or StartupRefused."""
+    manifest = artifact.manifest
+    kept = KeptStates(running.user_states, f"{manifest.name}@{manifest.version}")
+    version = load_version(artifact, device, running.runtime, kept)
     metrics.model_info.labels(
         manifest.name, manifest.version, manifest.architecture.name, str(device)
     ).set(1)
-    return Servable(version, policy, metrics, threads=threads)
+    return Servable(version, policy, metrics, running)

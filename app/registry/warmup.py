@@ -4,7 +4,7 @@ import numpy as np
 
 from app.core.batch import RaggedBatch
 from app.core.schema import OOV_ROW, FeatureSchema
-from app.inference.engine import Engine
+from app.inference.runtime import Runtime
 
 # (candidates, behaviors) from a small request to a full one
 SHAPES = ((1, 0), (1, 1), (20, 20), (100, 50), (400, 50))
@@ -12,7 +12,7 @@ SHAPES = ((1, 0), (1, 1), (20, 20), (100, 50), (400, 50))
 SECONDS_BETWEEN_BEHAVIORS = 600
 
 
-def warm_up(engine: Engine, schema: FeatureSchema) -> None:
+def warm_up(engine: Runtime, schema: FeatureSchema) -> None:
     for candidates, behaviors in SHAPES:
         engine.score(_batch(schema, candidates, min(behaviors, schema.max_behaviors)))
 

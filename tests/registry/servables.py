@@ -11,10 +11,12 @@ from app.core.keys import key_of
 from app.core.request import BehaviorSequence, Candidates, UserContext
 from app.features.encoder import Encoder
 from app.inference.batch_policy import BatchPolicy
+from app.inference.choice import RuntimeName
 from app.inference.engine import Engine
+from app.inference.fused.user_state_cache import UserStateCache
 from app.monitoring.metrics import Metrics
 from app.registry.model_store import Artifact, ModelStore
-from app.registry.servable import Servable, load_servable
+from app.registry.servable import Running, Servable, load_servable
 from app.registry.trained_model import trained_model
 from tests.artifacts import CATEGORIES, DEVICES, ITEMS
 
@@ -35,7 +37,13 @@ def load(
     store = ModelStore(root)
     artifact = store.load(name, store.active_versions()[name])
     cpu = torch.device("cpu")
-    return load_servable(artifact, cpu, policy, metrics or Metrics(), threads=threads)
+    metrics = metrics or Metrics()
+    return load_servable(artifact, cpu, policy, metrics, running(metrics, threads=threads))
+
+
+def running(metrics: Metrics, *, runtime: RuntimeName = "auto", threads: int = 1) -> Running:
+    """As the service runs its models, with little memory for users."""
+    return Running(runtime, threads, UserStateCache(2**20, metrics))
 
 
 def direct_scores(artifact: Artifact, requests: Sequence[Request]) -> list[Scores]:

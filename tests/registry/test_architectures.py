@@ -12,7 +12,7 @@ from app.monitoring.metrics import Metrics
 from app.registry.model_store import Artifact, ModelStore
 from app.registry.servable import load_servable
 from tests.artifacts import TINY_ARCHITECTURES, publish_tiny_version
-from tests.registry.servables import load
+from tests.registry.servables import load, running
 from tests.registry.versions import refusal
 
 POLICY = BatchPolicy(max_batch_pairs=100, max_queued_pairs=100)
@@ -34,7 +34,7 @@ def artifact_of(root: Path, name: str) -> Artifact:
 
 def refused(artifact: Artifact) -> str:
     cpu = torch.device("cpu")
-    return refusal(lambda: load_servable(artifact, cpu, POLICY, Metrics(), threads=1))
+    return refusal(lambda: load_servable(artifact, cpu, POLICY, Metrics(), running(Metrics())))
 
 
 @each_architecture

@@ -16,6 +16,7 @@ from app.monitoring.metrics import Metrics
 from app.registry.model_store import Artifact, ModelStore
 from app.registry.servable import load_servable
 from tests.artifacts import CATEGORIES, ITEMS, publish_tiny_version
+from tests.registry.servables import running
 from tests.registry.versions import refusal
 
 POLICY = BatchPolicy(max_batch_pairs=100, max_queued_pairs=100)
@@ -31,7 +32,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def refused(artifact: Artifact) -> str:
     cpu, metrics = torch.device("cpu"), Metrics()
-    message = refusal(lambda: load_servable(artifact, cpu, POLICY, metrics, threads=1))
+    message = refusal(lambda: load_servable(artifact, cpu, POLICY, metrics, running(metrics)))
     (served,) = metrics.model_info.collect()
     assert not served.samples
     return message
@@ -48,7 +49,7 @@ def with_vocabulary(artifact: Artifact, field: str, raw_ids: list[str]) -> Artif
 
 
 def test_an_intact_version_is_loaded(artifact):
-    servable = load_servable(artifact, torch.device("cpu"), POLICY, Metrics(), threads=1)
+    servable = load_servable(artifact, torch.device("cpu"), POLICY, Metrics(), running(Metrics()))
 
     assert servable.version.manifest == artifact.manifest
 

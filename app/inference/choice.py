@@ -1,0 +1,51 @@
+"""Which runtime a version is served with: the fused kernel wherever it can be."""
+
+import logging
+from typing import Literal
+
+import torch
+
+from app.core.schema import FeatureSchema
+from app.errors import StartupRefused
+from app.inference.engine import Engine
+from app.inference.fused.runtime import FusedRuntime, KeptStates
+from app.inference.fused.support import FusedArchitecture, why_not_fused
+from app.inference.runtime import Runtime
+from app.kernels.library import Kernel, KernelMissing, load_kernel
+from app.models.factory import Architecture, Model
+
+RuntimeName = Literal["auto", "reference", "fused"]
+
+log = logging.getLogger(__name__)
+
+
+def choose_runtime(
+    wanted: RuntimeName,
+    model: Model,
+    architecture: Architecture,
+    schema: FeatureSchema,
+    device: torch.device,
+    kept: KeptStates | None = None,
+) -> Runtime:
+    """`auto` takes the fused runtime if it can. Raises StartupRefused if `fused` cannot be had."""
+    if wanted == "reference":
+        return Engine(model.to(device), device)
+    kernel, reason = _kernel_for(architecture, device)
+    if kernel is not None and isinstance(architecture, FusedArchitecture):
+        return FusedRuntime(model, architecture, schema, kernel, kept)
+    if wanted == "fused":
+        raise StartupRefused(f"CTR_RUNTIME=fused, but {reason}")
+    log.info("the reference runtime serves", extra={"reason": reason})
+    return Engine(model.to(device), device, reason=reason)
+
+
+def _kernel_for(architecture: Architecture, device: torch.device) -> tuple[Kernel | None, str]:
+    if device.type != "cpu":
+        return None, f"the fused kernel runs on the CPU, not on {device}"
+    reason = why_not_fused(architecture)
+    if reason is not None:
+        return None, reason
+    try:
+        return load_kernel(), ""
+    except KernelMissing as missing:
+        return None, str(missing)

@@ -1,0 +1,57 @@
+"""The compiled kernel, if this installation has one."""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+from app.kernels.structures import Batch, Model, declare
+
+FOLDER = Path(__file__).parent
+
+
+class KernelMissing(Exception):
+    """There is no kernel to load; the text says why and what to do."""
+
+
+class Kernel:
+    """Calls into the library; the GIL is released for as long as one takes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises KernelMissing for a file that cannot be loaded."""
+        try:
+            self._library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise KernelMissing(f"the fused kernel does not load: {error}") from error
+        declare(self._library)
+
+    @property
+    def isa(self) -> str:
+        """The instruction set that was chosen: avx512, avx2 or generic."""
+        name: bytes = self._library.ctr_isa()
+        return name.decode()
+
+    def use_isa(self, name: str) -> bool:
+        """Chooses another one, for all who use the library; False if this CPU does not have it."""
+        return int(self._library.ctr_use_isa(name.encode())) == 0
+
+    def floats_of_user_states(self, model: Model, behaviors: int) -> int:
+        """How large the states of a user with so many behaviors are."""
+        return int(self._library.ctr_floats_of_user_states(ctypes.byref(model), behaviors))
+
+    def score(
+        self, model: Model, batch: Batch, logits_address: int, attention_address: int
+    ) -> None:
+        """Fills states, logits [C] and attention [C, longest], which comes zeroed."""
+        failed = self._library.ctr_score(
+            ctypes.byref(model), ctypes.byref(batch), logits_address, attention_address
+        )
+        if failed:
+            raise MemoryError("no memory to score a batch")
+
+
+@cache
+def load_kernel() -> Kernel:
+    """The kernel of this installation. Raises KernelMissing if it was not built."""
+    for path in FOLDER.glob("_fused*.so"):
+        return Kernel(path)
+    raise KernelMissing("the fused kernel was not built: install a C compiler and reinstall")

@@ -1,0 +1,78 @@
+"""The fused kernel gives the reference's scores, on every instruction set that this CPU has."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+from app.inference.engine import Engine
+from app.kernels.library import load_kernel
+from tests.inference.batches import draw_batch, ragged
+from tests.inference.fused.runtimes import each_fused_config, fused, shapes
+from tests.models.builders import batch_of, draw_candidates, draw_users, make_model, score
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["avx512", "avx2", "generic"], autouse=True)
+def isa(request):
+    """Each in turn; the best one again afterwards."""
+    kernel = load_kernel()
+    best = kernel.isa
+    if not kernel.use_isa(request.param):
+        pytest.skip(f"this CPU has no {request.param}")
+    yield request.param
+    kernel.use_isa(best)
+
+
+def probability(logits_C):
+    return 1 / (1 + np.exp(-np.asarray(logits_C, np.float64)))
+
+
+@each_fused_config
+@given(shape=shapes())
+@settings(deadline=None, max_examples=8)
+def test_scores_are_the_references(config, shape):
+    lengths, users, seed = shape
+    batch = ragged(draw_batch(lengths, users, seed=seed))
+
+    scores = fused(config).score(batch)
+
+    expected = Engine(make_model(config), CPU).score(batch)
+    np.testing.assert_allclose(
+        probability(scores.logits_C), probability(expected.logits_C), rtol=0, atol=1e-5
+    )
+    np.testing.assert_allclose(scores.attention_CT, expected.attention_CT, rtol=1e-5, atol=1e-5)
+
+
+@each_fused_config
+@given(shape=shapes())
+@settings(deadline=None, max_examples=4)
+def test_scores_are_those_of_double_precision(config, shape):
+    lengths, users, seed = shape
+    people, ads = draw_users(lengths, seed=seed), draw_candidates(users, seed=seed)
+
+    scores = fused(config).score(ragged(batch_of(people, ads)))
+
+    with torch.inference_mode():
+        model = make_model(config).double()
+        expected_C, _ = score(model, batch_of(people, ads, dtype=torch.float64))
+    np.testing.assert_allclose(
+        probability(scores.logits_C), probability(expected_C), rtol=0, atol=1e-4
+    )
+
+
+@each_fused_config
+def test_a_candidate_scores_the_same_to_the_bit_wherever_it_lies(config):
+    lengths, users = [9, 0, 4], [0] * 47 + [1] * 3 + [2] * 18
+    people, ads = draw_users(lengths), draw_candidates(users)
+    runtime = fused(config)
+    together = runtime.score(ragged(batch_of(people, ads)))
+
+    reversed_ = runtime.score(ragged(batch_of(people, ads[::-1])))
+    alone = [
+        runtime.score(ragged(batch_of(people, [ad]))).logits_C[0] for ad in (ads[0], *ads[45:53])
+    ]
+
+    assert reversed_.logits_C[::-1].tolist() == together.logits_C.tolist()
+    assert alone == together.logits_C[[0, *range(45, 53)]].tolist()

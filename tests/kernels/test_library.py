@@ -1,0 +1,25 @@
+"""A kernel that is not there, or does not load, is a sentence and not a crash."""
+
+import pytest
+
+from app.kernels.library import Kernel, KernelMissing, load_kernel
+
+
+def test_this_installation_has_a_kernel():
+    assert load_kernel().isa in ("avx512", "avx2", "generic")
+
+
+def test_a_file_that_is_no_library_is_refused(tmp_path):
+    broken = tmp_path / "_fused.so"
+    broken.write_bytes(b"not a library")
+
+    with pytest.raises(KernelMissing, match="the fused kernel does not load"):
+        Kernel(broken)
+
+
+def test_an_instruction_set_that_there_is_not_is_not_chosen():
+    kernel = load_kernel()
+    before = kernel.isa
+
+    assert not kernel.use_isa("mmx")
+    assert kernel.isa == before

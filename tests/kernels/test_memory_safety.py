@@ -1,0 +1,57 @@
+"""The kernel under AddressSanitizer and UBSan: no read or write outside, nothing undefined."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NATIVE = Path(__file__).parents[2] / "app" / "kernels" / "native"
+SCORING = """
+import sys
+from pathlib import Path
+from app.kernels.library import Kernel
+from tests.inference.batches import draw_batch, ragged
+from tests.inference.fused.runtimes import FUSED_CONFIGS, fused
+
+SHAPES = (([0], [0]), ([1], []), ([5, 0, 12], [0, 2, 1] * 17), ([3], [0] * 49))
+kernel = Kernel(Path(sys.argv[1]))
+isas = [isa for isa in ("avx512", "avx2", "generic") if kernel.use_isa(isa)]
+for isa in isas:
+    kernel.use_isa(isa)
+    for config in FUSED_CONFIGS.values():
+        for lengths, users in SHAPES:
+            fused(config, kernel=kernel).score(ragged(draw_batch(lengths, users)))
+print(len(isas))
+"""
+
+
+GCC = shutil.which("gcc")
+
+
+def run(*command: str | Path, **options: object) -> str:
+    done = subprocess.run(  # noqa: S603
+        [str(part) for part in command], capture_output=True, text=True, check=False, **options
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(GCC is None, reason="needs gcc for its sanitizers")
+def test_nothing_is_read_or_written_outside(tmp_path):
+    library = tmp_path / "sanitized.so"
+    flags = ["-O1", "-g", "-std=gnu11", "-fPIC", "-shared", "-fno-sanitize-recover=all"]
+    run(GCC, *flags, "-fsanitize=address,undefined", "-o", library, *NATIVE.glob("*.c"))
+    sanitizers = [run(GCC, f"-print-file-name={name}") for name in ("libasan.so", "libubsan.so")]
+    environment = {"LD_PRELOAD": " ".join(sanitizers), "ASAN_OPTIONS": "detect_leaks=0"}
+
+    isas = run(
+        sys.executable,
+        *("-c", SCORING, library),
+        env=os.environ | environment,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert int(isas) >= 1
