@@ -51,6 +51,14 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
         await features.close()
         await store.close()
 
+    log.info(
+        "threads",
+        extra={
+            "usable_cpus": usable_cpus(),
+            "engine_threads": engine_threads(settings),
+            "torch_threads": settings.torch_threads,
+        },
+    )
     return build_api(
         Ranker(models, features, metrics),
         models,
@@ -65,6 +73,11 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
     )
 
 
+def engine_threads(settings: Settings) -> int:
+    """As many batches at the same time as there are CPUs, unless it is said otherwise."""
+    return settings.engine_threads or usable_cpus()
+
+
 def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
     store = ModelStore(settings.model_store)
     active = store.active_versions()
@@ -73,13 +86,11 @@ def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
     policy = BatchPolicy(
         max_batch_pairs=settings.max_batch_pairs, max_queued_pairs=settings.max_queued_pairs
     )
-    cpus = usable_cpus()
     running = Running(
         runtime=settings.runtime,
-        threads=settings.engine_threads or cpus,
+        threads=engine_threads(settings),
         user_states=UserStateCache(settings.user_state_cache_mib * 2**20, metrics),
     )
-    log.info("threads", extra={"usable_cpus": cpus, "engine_threads": running.threads})
     servables = {
         name: load_servable(store.load(name, version), device, policy, metrics, running)
         for name, version in active.items()

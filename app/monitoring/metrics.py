@@ -128,7 +128,7 @@ class Metrics:
         for result in ("hit", "extended", "miss"):
             self.user_state_lookups.labels(result)
         self.user_state_bytes = Gauge(
-            "ctr_user_state_bytes",
+            "ctr_user_state_memory_bytes",
             "Memory that kept user states take.",
             registry=self.registry,
         )

@@ -100,7 +100,7 @@ def test_the_least_recently_used_leaves_first(metrics):
 
     kept = [user for user in ("ann", "bob", "cy") if cache.find("v", user, b"rows")]
     assert kept == ["ann", "cy"]
-    assert metrics.registry.get_sample_value("ctr_user_state_bytes") == entry.bytes * 2
+    assert metrics.registry.get_sample_value("ctr_user_state_memory_bytes") == entry.bytes * 2
 
 
 def test_what_is_larger_than_the_cache_is_not_kept(metrics):
@@ -109,7 +109,7 @@ def test_what_is_larger_than_the_cache_is_not_kept(metrics):
     cache.keep("v", "ann", states_of(b"rows"))
 
     assert cache.find("v", "ann", b"rows") is None
-    assert metrics.registry.get_sample_value("ctr_user_state_bytes") == 0
+    assert metrics.registry.get_sample_value("ctr_user_state_memory_bytes") == 0
 
 
 def test_newer_states_of_a_user_replace_the_older(cache, metrics):
@@ -118,7 +118,7 @@ def test_newer_states_of_a_user_replace_the_older(cache, metrics):
 
     assert cache.find("v", "ann", b"rows") is None
     assert cache.find("v", "ann", b"rows and more, and more") is not None
-    assert metrics.registry.get_sample_value("ctr_user_state_bytes") == (
+    assert metrics.registry.get_sample_value("ctr_user_state_memory_bytes") == (
         states_of(b"rows and more").bytes
     )
 
@@ -137,4 +137,6 @@ def test_a_version_that_is_forgotten_leaves_nothing(cache, metrics):
 
     assert cache.find("dien@1", "ann", b"rows") is None
     assert cache.find("dien@2", "ann", b"rows") is not None
-    assert metrics.registry.get_sample_value("ctr_user_state_bytes") == states_of(b"rows").bytes
+    assert (
+        metrics.registry.get_sample_value("ctr_user_state_memory_bytes") == states_of(b"rows").bytes
+    )
