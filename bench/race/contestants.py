@@ -14,8 +14,6 @@ OURS = "ctr-serve"
 
 # Ours on two cores.
 OUR_SETTINGS: Mapping[str, str] = {
-    "CTR_ENGINE_THREADS": "1",
-    "CTR_TORCH_THREADS": "1",
     "CTR_LOG_LEVEL": "WARNING",
 }
 

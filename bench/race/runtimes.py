@@ -16,6 +16,7 @@ from torch._inductor import aoti_compile_and_package, aoti_load_package
 
 from app.core.batch import RaggedBatch
 from app.core.calibration import ctr_of
+from app.inference.choice import choose_runtime
 from app.inference.engine import Engine
 from app.registry.model_store import Artifact
 from app.registry.trained_model import trained_model
@@ -72,6 +73,19 @@ def two_verbs_eager(entry: Entry) -> Compute:
     return lambda: ctr_of(engine.score(entry.batch).logits_C, calibration)
 
 
+def fused(entry: Entry) -> Compute:
+    """Our kernel; users are not kept."""
+    manifest = entry.artifact.manifest
+    runtime = choose_runtime(
+        "fused",
+        trained_model(entry.artifact),
+        manifest.architecture,
+        manifest.features,
+        torch.device("cpu"),
+    )
+    return lambda: ctr_of(runtime.score(entry.batch).logits_C, manifest.calibration)
+
+
 def eager(entry: Entry) -> Compute:
     return _inference(entry.per_row, entry)
 
@@ -116,6 +130,7 @@ def openvino(entry: Entry) -> Compute:
 # The first is what the others are compared with.
 RUNTIMES: Mapping[str, Callable[[Entry], Compute]] = {
     "ours, reference engine": two_verbs_eager,
+    "ours, fused kernel": fused,
     "per row, eager": eager,
     "per row, TorchScript": torchscript,
     "per row, torch.compile": torch_compile,
