@@ -68,9 +68,9 @@ def main() -> None:
         script = write_script(work, artifact, options.candidates)
         with running_service(redis_url, settings, log=work / "service.log") as service:
             idle_mib, _ = service.resident_mib()
-            run_wrk(service, script, options.connections, WARM_UP_S)
+            run_wrk(service.url, script, options.connections, WARM_UP_S)
             before = counters(service)
-            result = run_wrk(service, script, options.connections, options.duration_s)
+            result = run_wrk(service.url, script, options.connections, options.duration_s)
             result |= since(before, counters(service))
             loaded_mib, peak_mib = service.resident_mib()
             result |= {
@@ -144,10 +144,8 @@ def write_script(work: Path, artifact: Artifact, candidates: int) -> Path:
     return script
 
 
-def run_wrk(
-    service: RunningService, script: Path, connections: int, seconds: int
-) -> dict[str, float]:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), service.url]
+def run_wrk(url: str, script: Path, connections: int, seconds: int) -> dict[str, float]:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     line = re.search(r"^\{.*\}$", output, re.MULTILINE)
     if line is None:

@@ -1,0 +1,147 @@
+"""CPU time of one `POST /v1/rank` outside of the model, stage by stage, in a table that adds up.
+
+The service runs in this process: its own server on a real socket, a real Redis, its log written to
+a file. wrk is the client, with connections that stay open. Only the engine is a stub: it returns
+prepared scores of the right shape, so that everything but the model is measured.
+
+CPU time is that of this process, user and system, all threads; wrk and Redis are processes of their
+own. A meter around its functions charges each stage its own thread time; `the rest` is what remains
+of the total, which is measured with the meter off: HTTP parsing, event loop, sockets, wake-ups.
+The floor is an application that reads the same body and sends an answer of the same size.
+
+Runs with and without the meter alternate; each number is the median of its runs.
+
+Example: python bench/request_cost.py --candidates 100 --behaviors 50 --connections 1 8
+"""
+
+import argparse
+import asyncio
+import json
+import logging.config
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+
+import httpx
+from cpu_meter import CpuMeter
+from load import load_artifact, run_wrk, write_histories, write_script
+from request_stages import STAGES, meter_stages
+from stub_service import floor_application, listening, service_without_model
+
+from app.features.embedded_redis import embedded_redis
+from app.monitoring.logs import log_config
+
+REST, TOTAL, FLOOR = "the rest", "total", "floor"
+WARM_UP_S = 1
+
+CostsMs = dict[str, float]  # CPU milliseconds per request, by stage
+
+
+def main() -> None:
+    options = parse_options()
+    artifact = load_artifact(options.store, options.model)
+    meter = CpuMeter()
+    meter_stages(meter)
+    with tempfile.TemporaryDirectory() as folder, embedded_redis() as redis_url:
+        work = Path(folder)
+        log_to(work / "service.log", options.log_level)
+        asyncio.run(write_histories(redis_url, artifact, options.behaviors))
+        script = write_script(work, artifact, options.candidates)
+        with listening(service_without_model(artifact, redis_url)) as url:
+            answer_bytes = len(answer_to_first(url, work / "bodies.jsonl"))
+            costs = {c: costs_of(url, script, c, meter, options) for c in options.connections}
+        with listening(floor_application(answer_bytes)) as url:
+            for connections in options.connections:
+                runs = [total_ms(url, script, connections, options) for _ in range(options.runs)]
+                costs[connections][FLOOR] = median(runs)
+    report(costs, options)
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--store", type=Path, default=Path("model_store"))
+    parser.add_argument("--model", default="demo", help="its vocabularies encode the requests")
+    parser.add_argument("--candidates", type=int, default=100)
+    parser.add_argument("--behaviors", type=int, default=50, help="stored in Redis for each user")
+    parser.add_argument(
+        "--connections",
+        type=int,
+        nargs="+",
+        default=[1, 8],
+        help="requests under way at once; from 2 on they share round trips and batches",
+    )
+    parser.add_argument("--seconds", type=int, default=5, help="of each run")
+    parser.add_argument("--runs", type=int, default=3, help="without the meter, and with it")
+    parser.add_argument("--log-level", default="INFO", help="WARNING: no line per request")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser.parse_args()
+
+
+def log_to(path: Path, level: str) -> None:
+    config = log_config(level)
+    config["handlers"]["stderr"] |= {"class": "logging.FileHandler", "filename": path}
+    logging.config.dictConfig(config)
+
+
+def answer_to_first(url: str, bodies: Path) -> bytes:
+    with bodies.open("rb") as file:
+        answer = httpx.post(f"{url}/v1/rank", content=file.readline())
+    return answer.raise_for_status().content
+
+
+def costs_of(
+    url: str, script: Path, connections: int, meter: CpuMeter, options: argparse.Namespace
+) -> CostsMs:
+    run_wrk(url, script, connections, WARM_UP_S)
+    runs: dict[str, list[float]] = defaultdict(list)
+    for _ in range(options.runs):
+        runs[TOTAL].append(total_ms(url, script, connections, options))
+        for stage, cost_ms in stages_ms(url, script, connections, meter, options).items():
+            runs[stage].append(cost_ms)
+    costs = {name: median(of_runs) for name, of_runs in runs.items()}
+    return costs | {REST: costs[TOTAL] - sum(costs[stage] for stage in STAGES)}
+
+
+def total_ms(url: str, script: Path, connections: int, options: argparse.Namespace) -> float:
+    started_s = time.process_time()
+    requests = answered(url, script, connections, options.seconds)
+    return (time.process_time() - started_s) * 1e3 / requests
+
+
+def stages_ms(
+    url: str, script: Path, connections: int, meter: CpuMeter, options: argparse.Namespace
+) -> CostsMs:
+    meter.spent_ns.clear()
+    meter.on = True
+    requests = answered(url, script, connections, options.seconds)
+    meter.on = False
+    return {stage: meter.spent_ns[stage] / 1e6 / requests for stage in STAGES}
+
+
+def answered(url: str, script: Path, connections: int, seconds: int) -> float:
+    result = run_wrk(url, script, connections, seconds)
+    if result["bad_statuses"] or result["socket_errors"]:
+        sys.exit(f"not every request was answered: {result}")
+    return result["requests"]
+
+
+def report(costs: dict[int, CostsMs], options: argparse.Namespace) -> None:
+    if options.json:
+        print(json.dumps(costs))
+        return
+    print(
+        f"CPU ms per request outside of the model, {options.candidates} candidates x "
+        f"{options.behaviors} behaviors"
+    )
+    print(f"{'connections':16}" + "".join(f"{connections:9}" for connections in costs))
+    for name in (*STAGES, REST, TOTAL, FLOOR):
+        print(f"{name:16}" + "".join(f"{of[name]:9.3f}" for of in costs.values()))
+
+
+if __name__ == "__main__":
+    main()
