@@ -1,30 +1,52 @@
-"""From what was sent to a checked body, or to the fields of it that are wrong."""
+"""From what was sent to a checked request, or to the fields of it that are wrong."""
 
 from collections.abc import Mapping, Sequence
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from app.api.wire import MAX_FIELD_NAME_CHARS, MAX_REPORTED_ERRORS, RankBody
+from app.api.candidate_columns import columns_of
+from app.api.wire import MAX_FIELD_NAME_CHARS, MAX_REPORTED_ERRORS, RankBody, RankOutline
+from app.core.request import RankRequest
 from app.errors import CtrError, FieldError, InvalidRequest, MalformedRequest
 
 MAX_LISTED_ERRORS = 10_000  # pydantic lists all or none, and 200,000 take a second
 JSON_SYNTAX = "json_invalid"
 
 _rank_body = TypeAdapter(RankBody)
+_rank_outline = TypeAdapter(RankOutline)
 
 
-def parse_rank_body(body: bytes) -> RankBody:
+def parse_rank_body(body: bytes) -> RankRequest:
     """Raises MalformedRequest for what is not JSON, InvalidRequest naming the wrong fields."""
+    return in_columns(body) or field_by_field(body)
+
+
+def parse_rank_fields(fields: Mapping[str, object]) -> RankRequest:
+    """The same for a body that was never JSON. Raises InvalidRequest naming the wrong fields."""
     try:
-        return _rank_body.validate_json(body)
+        return _rank_body.validate_python(fields).to_request()
     except ValidationError as error:
         raise _problem(error) from None
 
 
-def parse_rank_fields(fields: Mapping[str, object]) -> RankBody:
-    """The same for a body that was never JSON. Raises InvalidRequest naming the wrong fields."""
+def in_columns(body: bytes) -> RankRequest | None:
+    """Without an object per candidate; None unless all is well."""
     try:
-        return _rank_body.validate_python(fields)
+        outline = _rank_outline.validate_python(orjson.loads(body))
+    except ValueError:  # of either: no JSON, or fields that cannot be accepted
+        return None
+    candidates = columns_of(outline.candidates)
+    if candidates is None or any(outline.errors_beside_candidates()):
+        return None
+    if outline.rank_by == "ecpm" and None in candidates.bids:
+        return None
+    return outline.request_for(candidates)
+
+
+def field_by_field(body: bytes) -> RankRequest:
+    try:
+        return _rank_body.validate_json(body).to_request()
     except ValidationError as error:
         raise _problem(error) from None
 

@@ -49,9 +49,8 @@ def rank_router(ranker: Ranker, limits: RequestLimits) -> APIRouter:
             request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s
         )
         with context.times.measure("parse"):
-            parsed = parse_rank_body(body)
-            rank_request = parsed.to_request()
-            deadline = _deadline(request, parsed, context, limits)
+            rank_request = parse_rank_body(body)
+            deadline = _deadline(request, rank_request, context, limits)
         ranking, scored = await unless_client_leaves(
             request, ranker.rank(rank_request, deadline, context.times)
         )
@@ -64,7 +63,7 @@ def rank_router(ranker: Ranker, limits: RequestLimits) -> APIRouter:
 
 
 def _deadline(
-    request: Request, body: RankBody, context: RequestContext, limits: RequestLimits
+    request: Request, body: RankRequest, context: RequestContext, limits: RequestLimits
 ) -> Deadline:
     """Counted from the request's first byte; the body's field wins over the header."""
     header_ms = _header_ms(request)  # a wrong one is refused even where the body's field wins

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,13 +34,14 @@ from app.core.request import (
 from app.errors import FieldError, InvalidRequest
 
 MAX_CANDIDATES = 1000
+MAX_BID = 1e9
 MAX_INLINE_BEHAVIORS = 1000
 MAX_EXPLANATIONS = 10_000  # ads x behaviors: they are named and rendered on the event loop
 MAX_REPORTED_ERRORS = 20
 MAX_FIELD_NAME_CHARS = 200  # a name may be the client's own, and as long as the body
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
-Bid = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Bid = Annotated[float, Field(ge=0, le=MAX_BID, allow_inf_nan=False)]
 
 
 class WireCandidate(BaseModel):
@@ -68,13 +69,13 @@ class WireBehavior(BaseModel):
     timestamp: int = Field(ge=0, lt=2**32, description="unix seconds")
 
 
-class RankBody(BaseModel):
-    """Candidate ads for one user."""
+class RankOutline(BaseModel):
+    """A body whose candidates are still to be checked."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     user_id: Id
-    candidates: list[WireCandidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
+    candidates: list[Any] = Field(min_length=1, max_length=MAX_CANDIDATES)
     context: Fields = Field(default={}, description="of the moment; lists as in a candidate")
     profile: Fields | None = Field(
         default=None,
@@ -91,15 +92,23 @@ class RankBody(BaseModel):
     deadline_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     model: Name | None = None
 
-    def to_request(self) -> RankRequest:
-        """Raises InvalidRequest for what only several fields together can get wrong."""
-        errors = list(islice(self._errors(), MAX_REPORTED_ERRORS))
-        if errors:
-            raise InvalidRequest(errors)
+    def errors_beside_candidates(self) -> Iterator[FieldError]:
+        """What several of the other fields together get wrong."""
+        ads = min(len(self.candidates), self.top_k or MAX_CANDIDATES)
+        if ads * self.explain > MAX_EXPLANATIONS:
+            yield FieldError(
+                "explain", f"times {ads} ranked ads is more than {MAX_EXPLANATIONS}: use top_k"
+            )
+        for place, fields in (("context", self.context), ("profile", self.profile or {})):
+            for _, name in names_given_twice([fields], spread_names_of([fields])):
+                yield _given_twice(f"{place}.{name}")
+
+    def request_for(self, candidates: Candidates) -> RankRequest:
+        """Of fields without errors."""
         behaviors, raw_ids = _to_behaviors(self.behaviors)
         return RankRequest(
             user_id=self.user_id,
-            candidates=_to_candidates(self.candidates),
+            candidates=candidates,
             behaviors=behaviors,
             profile=None if self.profile is None else spread(self.profile),
             context=spread(self.context),
@@ -107,16 +116,30 @@ class RankBody(BaseModel):
             top_k=self.top_k,
             rank_by=self.rank_by,
             explain=self.explain,
+            deadline_ms=self.deadline_ms,
             model=self.model,
         )
+
+
+class RankBody(RankOutline):
+    """Candidate ads for one user."""
+
+    candidates: list[WireCandidate] = Field(min_length=1, max_length=MAX_CANDIDATES)
+
+    def to_request(self) -> RankRequest:
+        """Raises InvalidRequest for what only several fields together can get wrong."""
+        errors = list(islice(self._errors(), MAX_REPORTED_ERRORS))
+        if errors:
+            raise InvalidRequest(errors)
+        return self.request_for(_to_candidates(self.candidates))
 
     def _errors(self) -> Iterator[FieldError]:
         yield from self._duplicate_ads()
         yield from self._missing_bids()
-        yield from self._too_many_explanations()
         yield from self._too_many_fields()
         yield from self._wrong_fields()
         yield from self._misfit_lists()
+        yield from self.errors_beside_candidates()
 
     def _duplicate_ads(self) -> Iterator[FieldError]:
         first: dict[str, int] = {}
@@ -132,13 +155,6 @@ class RankBody(BaseModel):
             for index, candidate in enumerate(self.candidates):
                 if candidate.bid is None:
                     yield FieldError(f"candidates.{index}.bid", "is needed to rank by ecpm")
-
-    def _too_many_explanations(self) -> Iterator[FieldError]:
-        ads = min(len(self.candidates), self.top_k or MAX_CANDIDATES)
-        if ads * self.explain > MAX_EXPLANATIONS:
-            yield FieldError(
-                "explain", f"times {ads} ranked ads is more than {MAX_EXPLANATIONS}: use top_k"
-            )
 
     def _too_many_fields(self) -> Iterator[FieldError]:
         if len(names_of(_further_fields(self.candidates))) > MAX_FIELDS:
@@ -159,9 +175,6 @@ class RankBody(BaseModel):
             yield FieldError("candidates", f"have more than {MAX_SPREAD_FIELDS} numbers in lists")
         for index, name in names_given_twice(rows, spread_names):
             yield _given_twice(f"candidates.{index}.{name}")
-        for place, fields in (("context", self.context), ("profile", self.profile or {})):
-            for _, name in names_given_twice([fields], spread_names_of([fields])):
-                yield _given_twice(f"{place}.{name}")
 
 
 def _given_twice(field: str) -> FieldError:

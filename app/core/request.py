@@ -76,6 +76,7 @@ class RankRequest:
     top_k: int | None = None
     rank_by: RankBy = "ctr"
     explain: int = 0
+    deadline_ms: float | None = None
     model: str | None = None
 
 

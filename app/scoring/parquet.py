@@ -10,7 +10,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from app.api.parsing import parse_rank_fields
-from app.api.wire import RankBody
+from app.core.request import RankRequest
 from app.errors import StartupRefused
 from app.scoring.answers import Write, write_line, written_aside
 from app.scoring.rows import Advance, ParseRow
@@ -83,6 +83,6 @@ def parquet_to(path: Path) -> Iterator[Write]:
         answers.sink_parquet(aside, row_group_size=ROWS_PER_GROUP)
 
 
-def _parse(fields: Mapping[str, object]) -> RankBody:
+def _parse(fields: Mapping[str, object]) -> RankRequest:
     given = {name: value for name, value in fields.items() if value is not None}
     return parse_rank_fields(given)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from app.api.wire import RankBody
 from app.core.request import RankRequest
 from app.errors import CtrError, StartupRefused
 
 Advance = Callable[[int], None]  # told how much more of the file has been read
-ParseRow = Callable[[], RankBody]
+ParseRow = Callable[[], RankRequest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class RowReader:
         """Raises StartupRefused naming file, row and field of a row that cannot be accepted."""
         for number, parse in self._file.rows(advance):
             try:
-                request = parse().to_request()
+                request = parse()
             except CtrError as error:
                 if not self._skip_malformed:
                     raise self._refusal(number, error) from None
