@@ -57,5 +57,5 @@ def to_answer(ranking: Ranking, request_id: str) -> dict[str, Any]:
         "model": {"name": ranking.model, "version": ranking.version},
         "user": {"behaviors": ranking.behaviors, "unknown_items": ranking.unknown_items},
         "degraded": ranking.degraded,
-        "ranked": ranking.ranked,  # orjson renders the dataclasses themselves
+        "ranked": ranking.ranked,  # orjson renders what is in them itself
     }

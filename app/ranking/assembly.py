@@ -17,16 +17,17 @@ def assemble(
     behaviors = features.user.behaviors.newest(scores.attention_CT.shape[1])
     explainer = Explainer(behaviors, version.encoder.vocabularies, request.raw_ids)
     order = best_first(ctr_C, ecpm_C, request.rank_by, request.top_k)
-    ranked = [
-        RankedCandidate(
-            ad_id=request.candidates.ad_ids[index],
-            rank=rank,
-            ctr=float(ctr_C[index]),
-            ecpm=ecpm_C[index],
-            attention=explainer.most_attended(scores.attention_CT[index], request.explain)
+    ad_ids, ctrs = request.candidates.ad_ids, ctr_C.tolist()
+    ranked: list[RankedCandidate] = [
+        {
+            "ad_id": ad_ids[index],
+            "rank": rank,
+            "ctr": ctrs[index],
+            "ecpm": ecpm_C[index],
+            "attention": explainer.most_attended(scores.attention_CT[index], request.explain)
             if request.explain
             else (),
-        )
+        }
         for rank, index in enumerate(order, start=1)
     ]
     return Ranking(
