@@ -60,9 +60,9 @@ class Batcher(Generic[Job, Result]):
         # Oldest first, and whoever gives up leaves at once, from anywhere in it.
         self._queue: OrderedDict[_Waiting[Job, Result], None] = OrderedDict()
         self._queued_pairs = 0
-        self._free_threads = threads
-        self._running: set[asyncio.Task[None]] = set()
+        self._all_threads = self._free_threads = threads
         self._draining = False
+        self._idle = asyncio.Event()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
         self._batch_jobs = metrics.batch_jobs.labels(name)
         self._batch_pairs = metrics.batch_pairs.labels(name)
@@ -84,23 +84,24 @@ class Batcher(Generic[Job, Result]):
                 f"{self._queued_pairs} candidate-behavior pairs are queued, {pairs} more are over "
                 f"the limit of {self._policy.max_queued_pairs}"
             )
-        waiting = _Waiting[Job, Result](job, pairs, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting[Job, Result](job, pairs, loop.create_future())
         self._queue[waiting] = None
         self._queued_pairs += pairs
         self._start_batches()
+        expiry = loop.call_later(deadline.remaining_s(), _expire, waiting)
         try:
-            async with asyncio.timeout(deadline.remaining_s()):
-                return await waiting.future
-        except TimeoutError:
-            raise DeadlineExceeded("the scores were not there in time") from None
+            return await waiting.future
         finally:
+            expiry.cancel()
             self._leave_queue(waiting)
 
     async def drain(self) -> None:
         """Finishes what was accepted, then ends the engine threads."""
         self._draining = True
-        while self._running:
-            await asyncio.wait(self._running)
+        while self._free_threads < self._all_threads:
+            self._idle.clear()
+            await self._idle.wait()
         self._threads.shutdown(wait=False)
 
     def _start_batches(self) -> None:
@@ -108,9 +109,9 @@ class Batcher(Generic[Job, Result]):
             batch = self._take_batch()
             if batch:
                 self._free_threads -= 1
-                task = asyncio.create_task(self._run(batch))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                self._batch_jobs.observe(len(batch))
+                self._batch_pairs.observe(sum(waiting.pairs for waiting in batch))
+                self._threads.submit(self._run, batch, asyncio.get_running_loop())
 
     def _take_batch(self) -> list[_Waiting[Job, Result]]:
         """The oldest jobs; without those whose client gave up in this turn of the loop."""
@@ -125,17 +126,22 @@ class Batcher(Generic[Job, Result]):
             del self._queue[waiting]
             self._queued_pairs -= waiting.pairs
 
-    async def _run(self, batch: Sequence[_Waiting[Job, Result]]) -> None:
-        self._batch_jobs.observe(len(batch))
-        self._batch_pairs.observe(sum(waiting.pairs for waiting in batch))
+    def _run(self, batch: Sequence[_Waiting[Job, Result]], loop: asyncio.AbstractEventLoop) -> None:
+        """On an engine thread. One callback leads back: a task and two futures cost more."""
         started_s = time.perf_counter()
-        try:
-            results = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._compute_each_if_together_fails, [item.job for item in batch]
-            )
-        finally:
-            self._free_threads += 1
-            self._start_batches()
+        results = self._compute_each_if_together_fails([waiting.job for waiting in batch])
+        loop.call_soon_threadsafe(self._finish, batch, results, started_s)
+
+    def _finish(
+        self,
+        batch: Sequence[_Waiting[Job, Result]],
+        results: Sequence[Result | EngineFailed],
+        started_s: float,
+    ) -> None:
+        self._free_threads += 1
+        self._start_batches()
+        if self._free_threads == self._all_threads:
+            self._idle.set()
         for waiting, result in zip(batch, results, strict=True):
             if waiting.future.done():
                 continue
@@ -157,3 +163,8 @@ class Batcher(Generic[Job, Result]):
             if len(jobs) == 1:
                 return [EngineFailed(f"the engine failed: {type(error).__name__}")]
         return [self._compute_each_if_together_fails([job])[0] for job in jobs]
+
+
+def _expire(waiting: _Waiting[Job, Result]) -> None:
+    if not waiting.future.done():
+        waiting.future.set_exception(DeadlineExceeded("the scores were not there in time"))
