@@ -54,11 +54,17 @@ class FeatureReader:
     ) -> RequestFeatures:
         """Never raises for a missing, late or unreadable value."""
         timeout_s = max(0.0, min(self._timeout_s, deadline.remaining_s() * SHARE_OF_BUDGET))
-        history, profile, ads = await asyncio.gather(
-            self._read_history(request, timeout_s),
-            self._read_profile(request, schema, timeout_s),
-            self._read_ads(request, schema, timeout_s),
-        )
+        reads_profile = request.profile is None and _has_use_for_profile(request, schema)
+        missing = _not_described(request, schema)
+        profile, ads = FieldsRead(), dict[str, FieldsRead]()
+        if reads_profile or missing:
+            history, profile, ads = await asyncio.gather(
+                self._read_history(request, timeout_s),
+                self._read_profile(request, timeout_s, wanted=reads_profile),
+                self._read_ads(missing, timeout_s),
+            )
+        else:  # three tasks cost more than the read
+            history = await self._read_history(request, timeout_s)
         stated = profile.fields if request.profile is None else request.profile
         return RequestFeatures(
             UserContext(request.user_id, history.behaviors, stated, request.context),
@@ -78,26 +84,15 @@ class FeatureReader:
         return HistoryRead(problem=LATE) if history is None else history
 
     async def _read_profile(
-        self, request: RankRequest, schema: FeatureSchema, timeout_s: float
+        self, request: RankRequest, timeout_s: float, *, wanted: bool
     ) -> FieldsRead:
-        if request.profile is not None or not _has_use_for_profile(request, schema):
+        if not wanted:
             return FieldsRead()
         profile = await _in_time(self._profiles.read(request.user_id), timeout_s)
         return FieldsRead(problem=LATE) if profile is None else profile
 
-    async def _read_ads(
-        self, request: RankRequest, schema: FeatureSchema, timeout_s: float
-    ) -> Mapping[str, FieldsRead]:
-        """What the catalog has on every ad that the request does not describe in full."""
-        candidates = request.candidates
-        nothing = [None] * len(candidates)
-        names = _catalog_fields(request, schema)
-        columns = [candidates.fields.get(name) or nothing for name in names]
-        missing = [
-            ad_id
-            for ad_id, *values in zip(candidates.ad_ids, *columns, strict=True)
-            if None in values
-        ]
+    async def _read_ads(self, missing: Sequence[str], timeout_s: float) -> dict[str, FieldsRead]:
+        """What the catalog has on ads."""
         if not missing:
             return {}
         reads = await _in_time(self._ads.read_all(missing), timeout_s)
@@ -138,6 +133,18 @@ def _is_said(request: RankRequest, name: str) -> bool:
     """Whether every candidate has a value, be it from the context."""
     own = request.candidates.fields.get(name) or (None,)
     return request.context.get(name) is not None or None not in own
+
+
+def _not_described(request: RankRequest, schema: FeatureSchema) -> Sequence[str]:
+    """The ads that the request does not describe in full."""
+    candidates = request.candidates
+    nothing = [None] * len(candidates)
+    names = _catalog_fields(request, schema)
+    columns = [candidates.fields.get(name) or nothing for name in names]
+    if not any(None in column for column in columns):
+        return ()
+    rows = zip(candidates.ad_ids, *columns, strict=True)
+    return [ad_id for ad_id, *values in rows if None in values]
 
 
 def _catalog_fields(request: RankRequest, schema: FeatureSchema) -> tuple[str, ...]:
