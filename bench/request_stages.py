@@ -4,7 +4,6 @@ from cpu_meter import CpuMeter
 
 from app.api import rank_routes
 from app.api.request_context import RequestContextMiddleware
-from app.api.wire import RankBody
 from app.features.coalescing import CoalescedReader
 from app.features.encoder import Encoder
 from app.features.feature_reader import FeatureReader
@@ -21,12 +20,11 @@ STAGES = (
 def meter_stages(meter: CpuMeter) -> None:
     """Before any of these objects is built."""
     meter.functions("parse", rank_routes, "parse_rank_body")
-    meter.functions("parse", RankBody, "to_request")
     meter.coroutines("features", FeatureReader, "read")
     meter.coroutines("features", CoalescedReader, "_read_waiting")
     meter.coroutines("hand-over", Servable, "score")
-    meter.coroutines("hand-over", Batcher, "_run")
-    meter.functions("hand-over", Servable, "_score_jobs")  # on the engine thread
+    meter.functions("hand-over", Batcher, "_run")  # on the engine thread
+    meter.functions("hand-over", Batcher, "_finish")
     meter.functions("encode", Encoder, "encode")
     meter.functions("rank", ranker, "assemble")
     meter.functions("render", rank_routes, "to_answer")

@@ -9,8 +9,9 @@ from app.api.model_routes import model_router
 from app.api.openapi import Problem, add_schemas
 from app.api.probe_routes import probe_router
 from app.api.problem import add_error_handlers
-from app.api.rank_routes import RequestLimits, rank_router
+from app.api.rank_routes import RANK_PATH, RequestLimits, rank_endpoint, rank_router
 from app.api.request_context import RequestContextMiddleware
+from app.api.shortcut import Shortcut
 from app.api.wire import RankBody
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
@@ -34,9 +35,13 @@ def build_api(
         redoc_url=None,
         redirect_slashes=False,  # a redirect would point wherever the Host header says
     )
-    app.add_middleware(RequestContextMiddleware, metrics=metrics)
+    rank = rank_endpoint(ranker, limits)
     add_error_handlers(app, metrics)
-    app.include_router(rank_router(ranker, limits))
+    app.add_middleware(
+        Shortcut, path=RANK_PATH, endpoint=rank, error_handlers=app.exception_handlers
+    )
+    app.add_middleware(RequestContextMiddleware, metrics=metrics)  # the last one added is outermost
+    app.include_router(rank_router(rank))
     app.include_router(model_router(models))
     app.include_router(probe_router(metrics.registry, models.is_ready))
     add_schemas(app, RankBody, Problem)

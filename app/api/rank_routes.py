@@ -12,6 +12,7 @@ from app.api.hanging_up import unless_client_leaves
 from app.api.openapi import json_body, problems
 from app.api.parsing import parse_rank_body
 from app.api.request_context import RequestContext, context_of
+from app.api.shortcut import Endpoint
 from app.api.wire import RankBody
 from app.api.wire_answer import RankAnswer, to_answer
 from app.core.deadline import Deadline
@@ -21,6 +22,7 @@ from app.errors import FieldError, InvalidRequest
 from app.ranking.ranker import Ranker
 from app.registry.servable import ScoredRequest
 
+RANK_PATH = "/v1/rank"
 DEADLINE_HEADER = "x-deadline-ms"
 
 
@@ -34,15 +36,7 @@ class RequestLimits:
     max_deadline_ms: float
 
 
-def rank_router(ranker: Ranker, limits: RequestLimits) -> APIRouter:
-    router = APIRouter(tags=["ranking"])
-
-    @router.post(
-        "/v1/rank",
-        summary="Rank candidate ads for a user",
-        responses={200: {"model": RankAnswer}, **problems(400, 404, 413, 422, 429, 503, 504)},
-        openapi_extra={"requestBody": json_body(RankBody), "parameters": [_DEADLINE_PARAMETER]},
-    )
+def rank_endpoint(ranker: Ranker, limits: RequestLimits) -> Endpoint:
     async def rank(request: Request) -> Response:
         context = context_of(request)
         body = await read_body(
@@ -58,6 +52,21 @@ def rank_router(ranker: Ranker, limits: RequestLimits) -> APIRouter:
             content = orjson.dumps(to_answer(ranking, context.request_id))
         _log(context, rank_request, ranking, scored)
         return Response(content, media_type="application/json")
+
+    return rank
+
+
+def rank_router(endpoint: Endpoint) -> APIRouter:
+    router = APIRouter(tags=["ranking"])
+
+    @router.post(
+        RANK_PATH,
+        summary="Rank candidate ads for a user",
+        responses={200: {"model": RankAnswer}, **problems(400, 404, 413, 422, 429, 503, 504)},
+        openapi_extra={"requestBody": json_body(RankBody), "parameters": [_DEADLINE_PARAMETER]},
+    )
+    async def rank(request: Request) -> Response:
+        return await endpoint(request)
 
     return router
 

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.deadline import StageTimes
+from app.core.deadline import STAGES, StageTimes
 from app.monitoring.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
@@ -47,6 +47,7 @@ class RequestContextMiddleware:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._stage_seconds = {stage: metrics.stage_seconds.labels(stage) for stage in STAGES}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,7 +78,7 @@ class RequestContextMiddleware:
         self._metrics.requests.labels(route, status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds, _exemplar(context))
         for stage, stage_seconds in context.times.seconds.items():
-            self._metrics.stage_seconds.labels(stage).observe(stage_seconds)
+            self._stage_seconds[stage].observe(stage_seconds)
         if route.startswith(("/health", "/metrics")) and status < 500:
             return  # probes and scrapes would drown everything else
         log.info(

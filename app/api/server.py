@@ -52,6 +52,7 @@ class Server(uvicorn.Server):
                 http=BoundedHeadProtocol,
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # nothing here asks who the client is
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=shutdown_grace_s,
