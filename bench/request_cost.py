@@ -1,7 +1,7 @@
 """CPU time of one `POST /v1/rank` outside of the model, stage by stage, in a table that adds up.
 
 The service runs in this process: its own server on a real socket, a real Redis, its log written to
-a file. wrk is the client, with connections that stay open. Only the engine is a stub: it returns
+a file. wrk is the client, with connections that stay open. Only the runtime is a stub: it returns
 prepared scores of the right shape, so that everything but the model is measured.
 
 CPU time is that of this process, user and system, all threads; wrk and Redis are processes of their
@@ -33,6 +33,7 @@ from stub_service import floor_application, listening, service_without_model
 
 from app.features.embedded_redis import embedded_redis
 from app.monitoring.logs import log_config
+from app.settings import Settings
 
 REST, TOTAL, FLOOR = "the rest", "total", "floor"
 WARM_UP_S = 1
@@ -50,7 +51,8 @@ def main() -> None:
         log_to(work / "service.log", options.log_level)
         asyncio.run(write_histories(redis_url, artifact, options.behaviors))
         script = write_script(work, artifact, options.candidates)
-        with listening(service_without_model(artifact, redis_url)) as url:
+        settings = Settings(model_store=options.store, default_model=options.model)
+        with listening(service_without_model(settings, redis_url)) as url:
             answer_bytes = len(answer_to_first(url, work / "bodies.jsonl"))
             costs = {c: costs_of(url, script, c, meter, options) for c in options.connections}
         with listening(floor_application(answer_bytes)) as url:

@@ -1,10 +1,9 @@
 """The service without its model, and the least that any service behind its server would do."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 
 import numpy as np
-import torch
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,53 +12,37 @@ from app.api.rank_routes import RequestLimits
 from app.api.server import Server, bind
 from app.cli.background_server import running_in_background
 from app.core.batch import RaggedBatch, Scores
-from app.features.encoder import Encoder
 from app.features.feature_reader import FeatureReader
-from app.inference.batch_policy import BatchPolicy
-from app.main import open_store
+from app.main import load_models, open_store
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
-from app.registry.loaded_version import LoadedVersion
-from app.registry.model_store import Artifact
-from app.registry.servable import Servable
-from app.registry.served_models import ServedModels
 from app.settings import Settings
 
 MAX_CANDIDATES, MAX_BEHAVIORS = 20_000, 1_000  # of one batch
 GRACE_S = 5
 
 
-class StubEngine:
+class StubRuntime:
     """Answers at once with prepared numbers of the right shape."""
 
-    runtime = "stub"
-    device = torch.device("cpu")
+    name = "stub"
 
     def __init__(self) -> None:
         rng = np.random.default_rng(7)
         self._logits_C = rng.normal(-3.0, 1.0, MAX_CANDIDATES).astype(np.float32)
         self._attention_CT = np.broadcast_to(np.float32(0.02), (MAX_CANDIDATES, MAX_BEHAVIORS))
 
-    def score(self, batch: RaggedBatch) -> Scores:
+    def score(self, batch: RaggedBatch, _: Sequence[str]) -> Scores:
         candidates, behaviors = len(batch.user_of_C), int(batch.lengths_U.max())
         return Scores(self._logits_C[:candidates], self._attention_CT[:candidates, :behaviors])
 
 
-def service_without_model(artifact: Artifact, redis_url: str) -> FastAPI:
-    """As `app.main.build_service` puts it together, but for the engine."""
-    settings, metrics = Settings(), Metrics()
-    manifest = artifact.manifest
-    encoder = Encoder(manifest.features, artifact.vocabularies)
-    policy = BatchPolicy(
-        max_batch_pairs=settings.max_batch_pairs, max_queued_pairs=settings.max_queued_pairs
-    )
-    servable = Servable(
-        LoadedVersion(manifest, encoder, StubEngine()),  # type: ignore[arg-type] - is no Engine
-        policy,
-        metrics,
-        threads=settings.engine_threads,
-    )
-    models = ServedModels({manifest.name: servable}, default=manifest.name)
+def service_without_model(settings: Settings, redis_url: str) -> FastAPI:
+    """As `app.main.build_service` puts it together, with a stub in place of each runtime."""
+    metrics = Metrics()
+    models = load_models(settings, metrics)
+    for servable in models.servables.values():
+        servable.version.runtime = StubRuntime()
     timeout_s = settings.redis_timeout_ms / 1e3
     store = open_store(settings, redis_url, timeout_s=timeout_s)
     features = FeatureReader(store, metrics, timeout_s=timeout_s)
