@@ -15,4 +15,5 @@ def key_of(raw_id: str) -> int:
 
 def keys_of(raw_ids: Iterable[str]) -> Keys:
     """Keys [N] of N raw ids, in order."""
-    return np.fromiter(map(key_of, raw_ids), dtype=np.uint64)
+    # Both functions are C: no step in Python for an id.
+    return np.fromiter(map(xxh3_64_intdigest, map(str.encode, raw_ids)), dtype=np.uint64)

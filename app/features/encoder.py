@@ -1,9 +1,10 @@
 """Raw features of many requests to one ragged batch: one vectorized search per field."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import numpy as np
 
@@ -90,7 +91,7 @@ class Encoder:
         table_rows = np.empty((rows, len(fields)), np.int64)
         for column, field in enumerate(fields):
             values, repeats = column_of(field.name)
-            found = self.vocabularies[field.name].rows_of(keys_of(map(_id_text, values)))
+            found = self.vocabularies[field.name].rows_of(keys_of(_id_texts(values)))
             table_rows[:, column] = np.repeat(found, repeats)
         return table_rows
 
@@ -104,8 +105,8 @@ class Encoder:
         )
         counts = {field.name: 0 for field in schema.sparse_fields}
         for fields, rows in rows_of_fields:
-            for field, unknown in zip(fields, (rows == OOV_ROW).sum(axis=0), strict=True):
-                counts[field.name] += int(unknown)
+            for field, column in zip(fields, rows.T, strict=True):
+                counts[field.name] += int(np.count_nonzero(column == OOV_ROW))
         return counts
 
 
@@ -141,6 +142,13 @@ def _candidate_column(requests: Sequence[Job], found_anywhere: Set[str], name: s
 def _value_beside_candidates(user: UserContext, name: str) -> FieldValue:
     value = user.context.get(name)
     return user.profile.get(name) if value is None else value
+
+
+def _id_texts(values: Sequence[FieldValue]) -> Iterable[str]:
+    """Most fields are text throughout, which needs no look at each value."""
+    if set(map(type, values)) == {str}:
+        return cast(Sequence[str], values)
+    return map(_id_text, values)
 
 
 def _id_text(value: FieldValue) -> str:
