@@ -102,7 +102,7 @@ def _ads(rng: np.random.Generator, ids: KnownIds, count: int) -> list[Body]:
 def _reference(
     artifact: Artifact, histories: Mapping[str, BehaviorSequence], bodies: Sequence[Body]
 ) -> list[CtrOfAds]:
-    version = load_version(artifact, torch.device("cpu"))
+    version = load_version(artifact, torch.device("cpu"), "reference")
     answers = []
     for body in bodies:
         ads = body["candidates"]

@@ -5,8 +5,11 @@ import torch
 
 from app.errors import StartupRefused
 from app.inference.choice import choose_runtime
+from tests.kernels.compiler import needs_compiler
 from tests.models.builders import FULL_SCHEMA, make_model
 from tests.models.configs import CONFIGS
+
+pytestmark = needs_compiler
 
 CPU = torch.device("cpu")
 

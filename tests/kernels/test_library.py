@@ -3,6 +3,9 @@
 import pytest
 
 from app.kernels.library import Kernel, KernelMissing, load_kernel
+from tests.kernels.compiler import needs_compiler
+
+pytestmark = needs_compiler
 
 
 def test_this_installation_has_a_kernel():

@@ -9,7 +9,10 @@ from app.inference.engine import Engine
 from app.kernels.library import load_kernel
 from tests.inference.batches import draw_batch, ragged
 from tests.inference.fused.runtimes import each_fused_config, fused, shapes
+from tests.kernels.compiler import needs_compiler
 from tests.models.builders import batch_of, draw_candidates, draw_users, make_model, score
+
+pytestmark = needs_compiler
 
 CPU = torch.device("cpu")
 

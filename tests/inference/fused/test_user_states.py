@@ -8,6 +8,9 @@ from app.inference.fused.user_state_cache import UserStateCache, UserStates
 from app.monitoring.metrics import Metrics
 from tests.inference.batches import draw_batch, ragged
 from tests.inference.fused.runtimes import each_fused_config, fused, without_behaviors_after
+from tests.kernels.compiler import needs_compiler
+
+pytestmark = needs_compiler
 
 ADS = [0] * 20
 
