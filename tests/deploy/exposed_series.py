@@ -78,7 +78,7 @@ def exposed_series():
 @cache
 def routes():
     # Only the paths are read, so there is nothing behind them.
-    routers = (probe_router(CollectorRegistry(), lambda: True), rank_router(None, None))
+    routers = (probe_router(CollectorRegistry(), lambda: True), rank_router(None))
     return frozenset(route.path for router in routers for route in router.routes)
 
 
