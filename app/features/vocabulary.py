@@ -44,10 +44,12 @@ class Vocabulary:
         """[N] table rows; OOV_ROW for keys that are not known."""
         if len(self.keys_V) == 0:
             return np.full(len(keys_N), OOV_ROW, np.int64)
-        found = np.searchsorted(self.keys_V, keys_N)
-        found[found == len(self.keys_V)] = 0
-        known = self.keys_V[found] == keys_N
-        return np.where(known, found + FIRST_ID_ROW, OOV_ROW)
+        found = self.keys_V.searchsorted(keys_N)
+        np.minimum(found, len(self.keys_V) - 1, out=found)
+        unknown = self.keys_V[found] != keys_N
+        found += FIRST_ID_ROW
+        found[unknown] = OOV_ROW
+        return found
 
     def raw_id(self, key: int) -> str | None:
         """The id behind a key, if it is known."""

@@ -85,7 +85,7 @@ class Batcher(Generic[Job, Result]):
                 f"the limit of {self._policy.max_queued_pairs}"
             )
         loop = asyncio.get_running_loop()
-        waiting = _Waiting[Job, Result](job, pairs, loop.create_future())
+        waiting: _Waiting[Job, Result] = _Waiting(job, pairs, loop.create_future())
         self._queue[waiting] = None
         self._queued_pairs += pairs
         self._start_batches()
