@@ -5,11 +5,10 @@ a file. wrk is the client, with connections that stay open. Only the runtime is 
 prepared scores of the right shape, so that everything but the model is measured.
 
 CPU time is that of this process, user and system, all threads; wrk and Redis are processes of their
-own. A meter around its functions charges each stage its own thread time; `the rest` is what remains
-of the total, which is measured with the meter off: HTTP parsing, event loop, sockets, wake-ups.
+own. The total is the median of runs without a meter; between them run others in which a meter
+around the service's functions charges each stage its own thread time. The total is divided as those
+runs were, and `the rest` is what no stage was charged: HTTP parsing, event loop, sockets, wake-ups.
 The floor is an application that reads the same body and sends an answer of the same size.
-
-Runs with and without the meter alternate; each number is the median of its runs.
 
 Example: python bench/request_cost.py --candidates 100 --behaviors 50 --connections 1 8
 """
@@ -21,7 +20,6 @@ import logging.config
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
@@ -100,29 +98,25 @@ def costs_of(
     url: str, script: Path, connections: int, meter: CpuMeter, options: argparse.Namespace
 ) -> CostsMs:
     run_wrk(url, script, connections, WARM_UP_S)
-    runs: dict[str, list[float]] = defaultdict(list)
+    totals: list[float] = []
+    metered_ms = 0.0
+    meter.spent_ns.clear()
     for _ in range(options.runs):
-        runs[TOTAL].append(total_ms(url, script, connections, options))
-        for stage, cost_ms in stages_ms(url, script, connections, meter, options).items():
-            runs[stage].append(cost_ms)
-    costs = {name: median(of_runs) for name, of_runs in runs.items()}
-    return costs | {REST: costs[TOTAL] - sum(costs[stage] for stage in STAGES)}
+        totals.append(total_ms(url, script, connections, options))
+        started_s = time.process_time()
+        meter.on = True
+        answered(url, script, connections, options.seconds)
+        meter.on = False
+        metered_ms += (time.process_time() - started_s) * 1e3
+    scale = median(totals) / metered_ms
+    costs = {stage: meter.spent_ns[stage] / 1e6 * scale for stage in STAGES}
+    return costs | {REST: median(totals) - sum(costs.values()), TOTAL: median(totals)}
 
 
 def total_ms(url: str, script: Path, connections: int, options: argparse.Namespace) -> float:
     started_s = time.process_time()
     requests = answered(url, script, connections, options.seconds)
     return (time.process_time() - started_s) * 1e3 / requests
-
-
-def stages_ms(
-    url: str, script: Path, connections: int, meter: CpuMeter, options: argparse.Namespace
-) -> CostsMs:
-    meter.spent_ns.clear()
-    meter.on = True
-    requests = answered(url, script, connections, options.seconds)
-    meter.on = False
-    return {stage: meter.spent_ns[stage] / 1e6 / requests for stage in STAGES}
 
 
 def answered(url: str, script: Path, connections: int, seconds: int) -> float:
