@@ -89,7 +89,6 @@ class Model(Structure):
 
     _fields_: ClassVar[_Fields] = [
         *((name, c_int32) for name in ("behavior_fields", "user_fields", "candidate_fields")),
-        ("item_width", c_int32),
         ("tables", POINTER(Table)),
         *((name, c_int32) for name in ("user_numbers", "candidate_numbers", "interests")),
         ("interest", POINTER(Interest)),

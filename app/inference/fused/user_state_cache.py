@@ -33,7 +33,8 @@ class UserStateCache:
         self._bytes = 0
         self._users: OrderedDict[tuple[str, str], UserStates] = OrderedDict()
         self._lock = threading.Lock()
-        self._lookups = metrics.user_state_lookups
+        lookups = metrics.user_state_lookups
+        self._hit, self._extended, self._miss = map(lookups.labels, ("hit", "extended", "miss"))
         metrics.user_state_bytes.set_function(lambda: self._bytes)
 
     def find(self, version: str, user_id: str, rows: bytes) -> UserStates | None:
@@ -44,9 +45,9 @@ class UserStateCache:
             if found is not None:
                 self._users.move_to_end(key)
         if found is None or not rows.startswith(found.rows):
-            self._lookups.labels("miss").inc()
+            self._miss.inc()
             return None
-        self._lookups.labels("hit" if len(found.rows) == len(rows) else "extended").inc()
+        (self._hit if len(found.rows) == len(rows) else self._extended).inc()
         return found
 
     def keep(self, version: str, user_id: str, states: UserStates) -> None:

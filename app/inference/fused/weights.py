@@ -45,7 +45,6 @@ def pack(model: TorchModel, config: FusedArchitecture, schema: FeatureSchema) ->
         behavior_fields=len(schema.behavior_fields),
         user_fields=len(schema.user_sparse_fields),
         candidate_fields=len(schema.candidate_sparse_fields),
-        item_width=schema.item_embedding_dim,
         tables=arena.array_of(
             [
                 Table(arena.address(floats(tables[field.name].weight)), field.embedding_dim)

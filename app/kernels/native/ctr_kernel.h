@@ -80,7 +80,6 @@ struct interest {
 
 struct model {
     int32_t behavior_fields, user_fields, candidate_fields;
-    int32_t item_width;         /* of all behavior fields of a candidate together */
     const struct table *tables; /* of these, in this order */
     int32_t user_numbers, candidate_numbers;
     int32_t interests;

@@ -77,10 +77,18 @@ static void gather_numbers(int count, const float *numbers_CD, struct tile tile,
             out[d * width + lane] = numbers_CD[candidate_of(tile, lane) * count + d];
 }
 
+/* Whether an interest is made of all fields, in their own order. */
+static int has_all_fields(const struct model *model, const struct interest *interest) {
+    if (interest->fields != model->behavior_fields) return 0;
+    for (int i = 0; i < interest->fields; i++)
+        if (interest->field[i] != i) return 0;
+    return 1;
+}
+
 /* The embedding of an interest's fields out of that of all fields. */
 static const float *item_of(const struct model *model, const struct interest *interest,
                             const float *items, int width, float *item_EL) {
-    if (interest->embedding == model->item_width) return items;
+    if (has_all_fields(model, interest)) return items;
     float *to = item_EL;
     for (int i = 0; i < interest->fields; i++) {
         const float *from = items;

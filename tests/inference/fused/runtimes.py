@@ -27,6 +27,9 @@ FUSED_CONFIGS = {
     "din_of_each_field": DinConfig(
         field_groups=(("category_id",), ("item_id",)), sum_pooling=True, mlp_units=(7,)
     ),
+    "fields_in_another_order": WIDE.model_copy(
+        update={"field_groups": (("category_id", "item_id"),)}
+    ),
     "aigru_reset_before": WIDE.model_copy(update={"evolution": "aigru", "reset_gate": "before"}),
     "tanh_and_affine_dice": WIDE.model_copy(
         update={"attention_activation": "tanh", "mlp_activation": "affine_dice"}
