@@ -1,13 +1,15 @@
 """Small untrained versions in a real model store, for everything that needs something to serve."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from app.core.calibration import UNCALIBRATED, Calibration
 from app.core.request import BEHAVIOR_FIELDS
 from app.core.schema import (
+    FIRST_ID_ROW,
     DenseSideField,
     FeatureSchema,
     SideField,
@@ -23,8 +25,9 @@ from app.models.dsin.config import DsinConfig
 from app.models.ensemble.config import SingleArchitecture
 from app.models.factory import Architecture, build_model
 from app.registry.golden import GoldenRequest, with_scores
-from app.registry.manifest import Manifest
+from app.registry.manifest import LadderRung, Manifest
 from app.registry.model_store import ModelStore
+from app.registry.priors import SmoothedRates
 from app.registry.publishing import NewVersion, activate, publish
 
 ITEMS = [f"item-{number}" for number in range(50)]
@@ -67,6 +70,19 @@ TINY_ARCHITECTURES: Mapping[str, SingleArchitecture] = {
 }
 
 
+def _rates(own: Sequence[float], parent_share: float) -> SmoothedRates:
+    special = [0.0] * FIRST_ID_ROW, [1.0] * FIRST_ID_ROW
+    shares = np.array([*special[1], *[parent_share] * len(own)], np.float32)
+    return SmoothedRates(np.array([*special[0], *own], np.float32), shares)
+
+
+# Every item of its own CTR, which is a little that of its category.
+TINY_RATES = (
+    _rates([number / 100 for number in range(len(ITEMS))], parent_share=0.25),
+    _rates([number / 10 for number in range(len(CATEGORIES))], parent_share=0.5),
+)
+
+
 def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be varied
     root: Path,
     name: str = "tiny",
@@ -77,6 +93,8 @@ def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be vari
     calibration: Calibration = UNCALIBRATED,
     behavior_fields: tuple[str, ...] = BEHAVIOR_FIELDS,
     architecture: Architecture = TINY_DIEN,
+    rates: Sequence[SmoothedRates] = (),
+    ladder: Sequence[LadderRung] = (),
 ) -> Manifest:
     """Publishes and activates a version whose weights depend on the seed alone."""
     vocabularies = {
@@ -107,6 +125,8 @@ def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be vari
             golden=with_scores(GOLDEN, Encoder(schema, vocabularies), engine.score, calibration),
             prior_ctr=0.1,
             calibration=calibration,
+            prior_rates=rates,
+            ladder=ladder,
         ),
     )
     activate(store, name, manifest.version)

@@ -27,16 +27,22 @@ def model_router(models: ServedModels) -> APIRouter:
 
 
 def _describe(servable: Servable) -> dict[str, Any]:
-    manifest = servable.version.manifest
+    version = servable.version
+    manifest, priors = version.manifest, version.priors
     return {
         "name": manifest.name,
         "version": manifest.version,
         "state": "ACTIVE",
-        "runtime": servable.version.runtime.name,
-        "runtime_detail": servable.version.runtime.detail,
-        "device": str(servable.version.runtime.device),
+        "runtime": version.runtime.name,
+        "runtime_detail": version.runtime.detail,
+        "device": str(version.runtime.device),
         "created_at": manifest.created_at,
         "architecture": manifest.architecture.model_dump(),
         "features": manifest.features.model_dump(),
         "metrics": {split: metrics.model_dump() for split, metrics in manifest.metrics.items()},
+        "ladder": [rung.model_dump() for rung in manifest.ladder],
+        "prior": {
+            "mean_ctr": priors.mean_ctr,
+            "by": [field.name for field in manifest.features.behavior_fields[: len(priors.rates)]],
+        },
     }

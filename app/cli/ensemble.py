@@ -60,7 +60,7 @@ def ensemble(
     from app.cli.number_lists import parse_numbers
     from app.cli.progress import progress_bar
     from app.cli.train_extra import needs_train_extra
-    from app.cli.version_table import activity, metrics_table, version_dict
+    from app.cli.version_table import activity, ladder_table, metrics_table, version_dict
     from app.inference.torch_process import prepare_torch
 
     with needs_train_extra():
@@ -88,6 +88,7 @@ def ensemble(
         return
     if manifest.metrics:
         Console().print(metrics_table(manifest))
+        Console().print(ladder_table(manifest))
     typer.echo(
         f"{manifest.name}@{manifest.version} asks {' and '.join(manifest.training.made_from)}. "
         + activity(activated=activate)

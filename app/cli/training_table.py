@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from app.cli.version_table import activity, metrics_table, version_dict
+from app.cli.version_table import activity, ladder_table, metrics_table, version_dict
 from app.training.run import TrainingRun
 
 
@@ -13,6 +13,7 @@ def show(run: TrainingRun, console: Console) -> None:
     manifest = run.manifest
     popularity = {split: (quality.auc, quality.gauc) for split, quality in run.popularity.items()}
     console.print(metrics_table(manifest, popularity))
+    console.print(ladder_table(manifest))
     console.print(
         f"{manifest.training.epochs} epochs of {manifest.training.seconds_per_epoch:.1f} s; "
         "PCOC is predicted over observed clicks, ECE the mean error of the CTR. "

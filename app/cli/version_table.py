@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from app.registry.manifest import Manifest, Metrics, Split
+from app.registry.manifest import Manifest, Metrics, RungQuality, Split
 
 RankedBy = Mapping[Split, tuple[float, float]]  # AUC and GAUC of what a model has to beat
 
@@ -24,6 +24,21 @@ def metrics_table(manifest: Manifest, popularity: RankedBy | None = None) -> Tab
     return table
 
 
+def ladder_table(manifest: Manifest) -> Table:
+    """By split: what answers are worth that lack nothing, and those of each rung."""
+    table = Table(title="degraded answers")
+    for column in ("split", "degraded", "behaviors", "AUC", "logloss", "PCOC"):
+        table.add_column(column, justify="left" if column in ("split", "degraded") else "right")
+    longest = str(manifest.features.max_behaviors)
+    for split, whole in manifest.metrics.items():
+        table.add_row(split, "", longest, *_three_cells(whole))
+        for rung in manifest.ladder:
+            behaviors = str(rung.behaviors - rung.missing_newest)
+            table.add_row(split, rung.degraded, behaviors, *_three_cells(rung.metrics[split]))
+        table.add_section()
+    return table
+
+
 def version_dict(manifest: Manifest, *, activated: bool) -> dict[str, Any]:
     return {
         "name": manifest.name,
@@ -35,11 +50,16 @@ def version_dict(manifest: Manifest, *, activated: bool) -> dict[str, Any]:
             split: metrics.model_dump() for split, metrics in manifest.metrics_uncalibrated.items()
         },
         "calibration": manifest.calibration.model_dump(),
+        "ladder": [rung.model_dump() for rung in manifest.ladder],
     }
 
 
 def activity(*, activated: bool) -> str:
     return "Active: start or restart `ctr-serve serve`." if activated else "Not activated."
+
+
+def _three_cells(quality: Metrics | RungQuality) -> tuple[str, ...]:
+    return f"{quality.auc:.4f}", f"{quality.logloss:.4f}", f"{quality.pcoc:.3f}"
 
 
 def _cells(metrics: Metrics) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from app.inference.runtime import Runtime
 from app.registry.golden import verify
 from app.registry.manifest import Manifest
 from app.registry.model_store import Artifact
+from app.registry.priors import Priors
 from app.registry.trained_model import trained_model
 from app.registry.warmup import warm_up
 
@@ -43,10 +44,13 @@ class ScoredBatch:
 class LoadedVersion:
     """An id means something only with its own table: encoder and engine belong together."""
 
-    def __init__(self, manifest: Manifest, encoder: Encoder, runtime: Runtime) -> None:
+    def __init__(
+        self, manifest: Manifest, encoder: Encoder, runtime: Runtime, priors: Priors
+    ) -> None:
         self.manifest = manifest
         self.encoder = encoder
         self.runtime = runtime
+        self.priors = priors
 
     def score(self, jobs: Sequence[Job]) -> ScoredBatch:
         """One user and at least one candidate per request; blocks until the scores are there."""
@@ -87,7 +91,7 @@ def load_version(
     except ArtifactRefused as refused:
         raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {refused}") from None
     warm_up(engine, manifest.features)
-    return LoadedVersion(manifest, encoder, engine)
+    return LoadedVersion(manifest, encoder, engine, artifact.priors)
 
 
 def _per_job(encoded: EncodedRequests, scores: Scores) -> Iterator[tuple[Floats, Floats, int]]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.core.calibration import UNCALIBRATED, Calibration
+from app.core.request import Degradation
 from app.core.schema import FeatureSchema
 from app.models.factory import Architecture
 
@@ -41,6 +42,23 @@ class Metrics(Strict):
     normalized_entropy: float | None = None  # logloss over that of the mean label: below 1 helps
 
 
+class RungQuality(Strict):
+    """What an answer of a rung is worth on one split, by the calibration that is served."""
+
+    auc: float
+    logloss: float
+    pcoc: float
+
+
+class LadderRung(Strict):
+    """One way to answer with less, measured when the version was published."""
+
+    degraded: Degradation  # as answers say it
+    behaviors: int = Field(ge=0)  # newest ones that are scored with, at most
+    missing_newest: int = Field(default=0, ge=0)  # that have happened since
+    metrics: dict[Split, RungQuality]
+
+
 class TrainingRecord(Strict):
     """Enough to know where the weights come from and to train them again."""
 
@@ -72,6 +90,7 @@ class Manifest(Strict):
     metrics: dict[Split, Metrics] = {}  # of the CTRs that are served
     metrics_uncalibrated: dict[Split, Metrics] = {}  # of sigmoid(logit), the model's own opinion
     calibration: Annotated[Calibration, BeforeValidator(_null_is_none)] = UNCALIBRATED
+    ladder: tuple[LadderRung, ...] = ()  # in the order of `app.core.ladder.RUNGS`
     prior_ctr: float = Field(ge=0, le=1)  # mean label of the training samples, negatives restored
 
     @property

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,11 +17,13 @@ from app.errors import ArtifactRefused
 from app.features.vocabulary import Vocabulary
 from app.registry.golden import GoldenRequests
 from app.registry.manifest import FileEntry, Manifest, ModelName
+from app.registry.priors import Priors, SmoothedRates, rates_from_bytes
 
 ACTIVE = "ACTIVE"
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.json"
+PRIORS = "priors.safetensors"  # older versions and imported ones have none
 
 Content = TypeVar("Content")
 
@@ -36,6 +38,7 @@ class Artifact:
     weights: Mapping[str, Tensor]
     vocabularies: Mapping[str, Vocabulary]
     golden: GoldenRequests
+    priors: Priors
 
     @property
     def reference(self) -> str:
@@ -97,11 +100,15 @@ class ModelStore:
         def parsed(file: str, parse: Callable[[bytes], Content]) -> Content:
             return _parse(folder / file, contents[file], parse)
 
+        def rates(content: bytes) -> Sequence[SmoothedRates]:
+            return rates_from_bytes(content, manifest.features)
+
         return Artifact(
             manifest,
             parsed(WEIGHTS, load_tensors),
             {name: parsed(file, Vocabulary.from_bytes) for name, file in vocabulary_files.items()},
             parsed(GOLDEN, GoldenRequests.model_validate_json),
+            Priors(manifest.prior_ctr, parsed(PRIORS, rates) if PRIORS in contents else ()),
         )
 
 

@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,16 +19,25 @@ from app.features.vocabulary import Vocabulary
 from app.models.factory import Architecture
 from app.registry.durable_files import sync_folder, write_synced
 from app.registry.golden import GoldenRequests
-from app.registry.manifest import FileEntry, Manifest, Metrics, Split, TrainingRecord
+from app.registry.manifest import (
+    FileEntry,
+    LadderRung,
+    Manifest,
+    Metrics,
+    Split,
+    TrainingRecord,
+)
 from app.registry.model_store import (
     ACTIVE,
     GOLDEN,
     MANIFEST,
+    PRIORS,
     WEIGHTS,
     ModelStore,
     checked_name,
     vocabulary_file,
 )
+from app.registry.priors import SmoothedRates, rates_to_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,8 @@ class NewVersion:
     metrics: Mapping[Split, Metrics] = field(default_factory=dict)
     metrics_uncalibrated: Mapping[Split, Metrics] = field(default_factory=dict)
     calibration: Calibration = UNCALIBRATED
+    prior_rates: Sequence[SmoothedRates] = ()  # by behavior field
+    ladder: Sequence[LadderRung] = ()
 
 
 def publish(store: ModelStore, new: NewVersion) -> Manifest:
@@ -94,6 +105,8 @@ def _contents(new: NewVersion) -> dict[str, bytes]:
     }
     for sparse in new.features.sparse_fields:
         contents[vocabulary_file(sparse)] = new.vocabularies[sparse.name].to_bytes()
+    if new.prior_rates:
+        contents[PRIORS] = rates_to_bytes(new.prior_rates, new.features)
     return contents
 
 
@@ -114,6 +127,7 @@ def _manifest(new: NewVersion, version: str, contents: Mapping[str, bytes]) -> M
         metrics=dict(new.metrics),
         metrics_uncalibrated=dict(new.metrics_uncalibrated),
         calibration=new.calibration,
+        ladder=tuple(new.ladder),
         prior_ctr=new.prior_ctr,
     )
 

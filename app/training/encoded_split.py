@@ -9,6 +9,7 @@ import numpy as np
 
 from app.core.batch import Rows
 from app.core.schema import FeatureSchema
+from app.training.candidate_counts import CandidateCounts
 from app.training.encoding import EncodedSamples, encode_samples
 from app.training.features import Features
 from app.training.looked_up import looked_up_rows
@@ -27,6 +28,7 @@ class SplitCounts:
     clicks: int
     look_ups_V: dict[str, Rows]  # by sparse field
     clicks_V: Rows  # by item
+    candidates: CandidateCounts
 
 
 class EncodedSplit:
@@ -78,11 +80,12 @@ class EncodedSplit:
         look_ups_V = {name: np.zeros(rows, np.int64) for name, rows in tables.items()}
         clicks_V = np.zeros(tables["item_id"], np.int64)
 
-        def count(chunk: EncodedSamples) -> None:
+        def count(chunk: EncodedSamples) -> CandidateCounts:
             for name, rows in looked_up_rows(chunk.batch, self._schema).items():
                 look_ups_V[name] += np.bincount(rows, minlength=tables[name])
             clicked = chunk.batch.candidates_CF[chunk.labels_C > 0, 0]
             clicks_V[:] += np.bincount(clicked, minlength=tables["item_id"])
+            return CandidateCounts.of(chunk.batch.candidates_CF, chunk.labels_C)
 
-        self.each(count)
-        return SplitCounts(self.rows, int(clicks_V.sum()), look_ups_V, clicks_V)
+        candidates = CandidateCounts.total(self.each(count))
+        return SplitCounts(self.rows, int(clicks_V.sum()), look_ups_V, clicks_V, candidates)

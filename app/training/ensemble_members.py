@@ -1,15 +1,18 @@
 """The members of an ensemble: versions that read the same features, and how much each counts."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
+from app.core.batch import Floats
 from app.errors import StartupRefused
 from app.models.ensemble.config import EnsembleConfig, EnsembleMember
 from app.registry.golden import GoldenRequest
 from app.registry.model_store import Artifact
+from app.registry.priors import Priors, SmoothedRates
 from app.training.feature_difference import feature_difference
 from app.training.features import Features
 
@@ -66,8 +69,24 @@ class EnsembleMembers:
             self._mean(lambda artifact: math.log(artifact.manifest.calibration.negatives_kept))
         )
 
-    def prior_ctr(self) -> float:
-        return self._mean(lambda artifact: artifact.manifest.prior_ctr)
+    def priors(self) -> Priors:
+        """The mean of theirs; without rates, unless all members have some."""
+        mean_ctr = self._mean(lambda artifact: artifact.manifest.prior_ctr)
+        of_members = [artifact.priors.rates for artifact in self.artifacts]
+        if not all(of_members):
+            return Priors(mean_ctr)
+        return Priors(mean_ctr, list(map(self._mean_rates, zip(*of_members, strict=True))))
+
+    def _mean_rates(self, of_members: Sequence[SmoothedRates]) -> SmoothedRates:
+        """Of one field, whose table has the same rows in all members."""
+
+        def mean(columns: Iterable[Floats]) -> Floats:
+            return np.average(list(columns), axis=0, weights=self.weights).astype(np.float32)
+
+        return SmoothedRates(
+            mean(rates.own_V for rates in of_members),
+            mean(rates.parent_share_V for rates in of_members),
+        )
 
     def _mean(self, value_of: Callable[[Artifact], float]) -> float:
         values = map(value_of, self.artifacts)

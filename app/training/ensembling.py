@@ -66,13 +66,19 @@ def combine_and_publish(options: EnsembleOptions, on_steps: OnSteps = lambda _: 
 
 def _judge(options: EnsembleOptions, members: EnsembleMembers, model: Model) -> Judgment:
     if options.samples is None:
-        return Judgment(Uncalibrated(negatives_kept=members.negatives_kept()), {}, {})
+        return Judgment(Uncalibrated(negatives_kept=members.negatives_kept()), {}, {}, ())
     features, samples = members.features, options.samples
     fields = fields_of(features.schema)
     splits = {
         split: EncodedSplit.encoding(samples.split(split, fields), features) for split in EVALUATED
     }
-    return judge(model, splits, CalibrationOptions(options.calibration, members.negatives_kept()))
+    return judge(
+        model,
+        splits,
+        CalibrationOptions(options.calibration, members.negatives_kept()),
+        members.priors(),
+        features.schema.max_behaviors,
+    )
 
 
 def _new_version(
@@ -87,7 +93,7 @@ def _new_version(
         weights=model.state_dict(),
         vocabularies=features.vocabularies,
         golden=golden_of(model, encoder, judgment.calibration, members.golden_requests),
-        prior_ctr=members.prior_ctr(),
+        prior_ctr=members.priors().mean_ctr,
         training=TrainingRecord(
             samples=samples.digests(EVALUATED) if samples else {},
             options={**samples.limits} if samples else {},
@@ -96,4 +102,6 @@ def _new_version(
         metrics=judgment.metrics,
         metrics_uncalibrated=judgment.metrics_uncalibrated,
         calibration=judgment.calibration,
+        prior_rates=members.priors().rates,
+        ladder=judgment.ladder,
     )

@@ -18,6 +18,7 @@ from app.training.golden_requests import choose_golden
 from app.training.judgment import EVALUATED, judge
 from app.training.options import TrainerOptions
 from app.training.origin import OptionValue, Origin, StartingPoint
+from app.training.priors import learn_priors
 from app.training.processes import Processes
 from app.training.progress import EpochReport, Unwatched, Watcher
 from app.training.sample_folder import SampleFolder
@@ -109,8 +110,19 @@ def _new_version(
     test: Samples,
 ) -> NewVersion:
     chosen = options.trainer.calibration
-    judgment = judge(trained.model, {split: encoded[split] for split in EVALUATED}, chosen)
-    features = start.features
+    features, counts = start.features, encoded["train"].counts
+    kept = chosen.negatives_kept
+    prior_ctr = _prior_ctr(counts, kept)
+    priors = learn_priors(
+        counts.candidates, features.schema, mean_ctr=prior_ctr, negatives_kept=kept
+    )
+    judgment = judge(
+        trained.model,
+        {split: encoded[split] for split in EVALUATED},
+        chosen,
+        priors,
+        features.schema.max_behaviors,
+    )
     encoder = Encoder(features.schema, features.vocabularies)
     requests = choose_golden(test, features.schema)
     return NewVersion(
@@ -120,11 +132,13 @@ def _new_version(
         weights=trained.model.state_dict(),
         vocabularies=features.vocabularies,
         golden=golden_of(trained.model, encoder, judgment.calibration, requests),
-        prior_ctr=_prior_ctr(encoded["train"].counts, chosen.negatives_kept),
+        prior_ctr=prior_ctr,
         training=_record(options, trained),
         metrics=judgment.metrics,
         metrics_uncalibrated=judgment.metrics_uncalibrated,
         calibration=judgment.calibration,
+        prior_rates=priors.rates,
+        ladder=judgment.ladder,
     )
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from app.registry.manifest import LadderRung, RungQuality
 from tests.api.bodies import body, ctr_by_ad
-from tests.artifacts import publish_tiny_version
+from tests.artifacts import TINY_RATES, publish_tiny_version
 from tests.serving import RunningService, patient, serving
 
 
@@ -82,6 +83,32 @@ def test_the_models_are_listed_with_their_versions(undecided: RunningService) ->
         shown = undecided.client.get(f"/v1/models/{name}").json()
         assert shown in listed["models"]
         assert shown["state"] == "ACTIVE"
+
+
+def test_what_degraded_answers_are_worth_is_shown_where_it_was_measured(
+    tmp_path: Path, redis_server: str
+) -> None:
+    quality = RungQuality(auc=0.55, logloss=0.4, pcoc=1.01)
+    rung = LadderRung(degraded="prior", behaviors=0, metrics={"test": quality})
+    publish_tiny_version(tmp_path, "measured", rates=TINY_RATES, ladder=[rung])
+    publish_tiny_version(tmp_path, "older")
+
+    with serving(patient(model_store=tmp_path), redis_server) as running:
+        measured, older = (
+            running.client.get(f"/v1/models/{name}").json() for name in ("measured", "older")
+        )
+
+    assert measured["ladder"] == [
+        {
+            "degraded": "prior",
+            "behaviors": 0,
+            "missing_newest": 0,
+            "metrics": {"test": {"auc": 0.55, "logloss": 0.4, "pcoc": 1.01}},
+        }
+    ]
+    assert measured["prior"] == {"mean_ctr": 0.1, "by": ["item_id", "category_id"]}
+    assert older["ladder"] == []
+    assert older["prior"] == {"mean_ctr": 0.1, "by": []}
 
 
 @pytest.mark.parametrize("name", ["nope", "%ff", "%ed%a0%80", "a%00b", "%22"])

@@ -12,10 +12,11 @@ from app.core.schema import DenseSideField
 from app.errors import ArtifactRefused, StartupRefused
 from app.models.ensemble.config import EnsembleConfig
 from app.registry.model_store import WEIGHTS, ModelStore
+from app.registry.priors import SmoothedRates
 from app.training.offline import score_logits
 from app.training.samples import read_samples
 from tests.api.bodies import body, ctr_by_ad
-from tests.artifacts import SIDE_FIELDS, TINY_ARCHITECTURES, publish_tiny_version
+from tests.artifacts import SIDE_FIELDS, TINY_ARCHITECTURES, TINY_RATES, publish_tiny_version
 from tests.serving import patient, serving
 from tests.training.builders import planted_folder
 from tests.training.commands import ctr_serve, train_planted
@@ -84,6 +85,24 @@ def test_it_is_served_beside_its_members_and_lies_between_them(
         odds = np.sqrt(dien[ad] / (1 - dien[ad]) * din[ad] / (1 - din[ad]))
         assert ctr == pytest.approx(odds / (1 + odds), abs=1e-6)
     assert described["architecture"]["name"] == "ensemble"
+
+
+def test_its_priors_are_the_mean_of_its_members(store: ModelStore) -> None:
+    other = [
+        SmoothedRates(rates.own_V[::-1].copy() / 2, rates.parent_share_V / 2)
+        for rates in TINY_RATES
+    ]
+    publish_tiny_version(store.root, "rated", rates=TINY_RATES)
+    publish_tiny_version(store.root, "rated", rates=other)
+    combine(store, "mean", "rated@1", "rated@2", "--weights=3,1")
+    combine(store, "unrated", "rated@1", "dien@1")
+
+    one, two = (store.load("rated", version).priors.rates for version in ("1", "2"))
+    for index, rates in enumerate(store.load("mean", "1").priors.rates):
+        for column in ("own_V", "parent_share_V"):
+            expected = 0.75 * getattr(one[index], column) + 0.25 * getattr(two[index], column)
+            np.testing.assert_allclose(getattr(rates, column), expected, rtol=1e-6)
+    assert store.load("unrated", "1").priors.rates == ()
 
 
 def test_corrections_for_sampled_negatives_carry_over(store: ModelStore) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.batch import RaggedBatch
+from app.training.candidate_counts import CandidateCounts
 from app.training.encoded_split import SplitCounts
 from app.training.encoding import EncodedSamples
 from app.training.extra_negatives import ExtraNegatives, WeightedCandidates
@@ -46,7 +47,13 @@ def category_of(items: np.ndarray) -> np.ndarray:
 
 def with_extra(split: EncodedSamples, per_click: int, kind: Negatives) -> WeightedCandidates:
     clicks = int(split.labels_C.sum())
-    counts = SplitCounts(len(split.labels_C), clicks, look_ups_V={}, clicks_V=np.zeros(0, int))
+    counts = SplitCounts(
+        len(split.labels_C),
+        clicks,
+        look_ups_V={},
+        clicks_V=np.zeros(0, int),
+        candidates=CandidateCounts.of(split.batch.candidates_CF, split.labels_C),
+    )
     extra = ExtraNegatives(split, counts, NegativeOptions(kind, extra_negatives=per_click))
     return extra.beside(split.labels_C, split.batch, np.random.default_rng(3))
 

@@ -250,6 +250,12 @@ def test_counts_of_chunks_are_those_of_the_whole(world: PlantedWorld, parquet: P
 
     assert (in_chunks.rows, in_chunks.clicks) == (whole.rows, whole.clicks)
     np.testing.assert_array_equal(in_chunks.clicks_V, whole.clicks_V)
+    for name in ("rows_GF", "clicks_G", "others_G"):
+        np.testing.assert_array_equal(
+            getattr(in_chunks.candidates, name), getattr(whole.candidates, name)
+        )
+    ads = whole.candidates
+    assert (ads.clicks_G.sum(), (ads.clicks_G + ads.others_G).sum()) == (whole.clicks, whole.rows)
 
 
 def test_the_command_trains_in_chunks_and_says_so(parquet: Path, tmp_path: Path) -> None:

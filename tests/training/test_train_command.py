@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -24,7 +25,7 @@ from app.registry.golden import verify
 from app.registry.manifest import Metrics
 from app.registry.model_store import Artifact, ModelStore
 from app.training.encoding import encode_samples
-from app.training.evaluation import evaluate
+from app.training.evaluation import auc, evaluate
 from app.training.features import Features
 from app.training.offline import engine_of, score_samples
 from app.training.options import CalibrationKind
@@ -137,6 +138,21 @@ def test_negatives_that_training_did_not_see_are_restored(
     assert answer["metrics"]["test"] != answer["metrics_uncalibrated"]["test"]
 
 
+def test_a_version_knows_what_its_ads_are_worth_without_the_model(
+    artifact: Artifact, test_samples: Samples
+) -> None:
+    manifest = artifact.manifest
+    encoded = encode_samples(test_samples, Features(manifest.features, artifact.vocabularies))
+
+    ctr_C = artifact.priors.ctr_of(encoded.batch.candidates_CF)
+
+    measured = manifest.ladder[-1]
+    assert measured.degraded == "prior"
+    assert measured.metrics["test"].auc == pytest.approx(auc(ctr_C, encoded.labels_C))
+    assert artifact.priors.mean_ctr == manifest.prior_ctr
+    assert len(np.unique(ctr_C)) > 20
+
+
 def test_golden_requests_cover_the_edges(artifact: Artifact) -> None:
     requests = artifact.golden.requests
     lengths = [len(request.behaviors) for request in requests]
@@ -156,7 +172,7 @@ def test_permuted_embedding_rows_are_noticed(artifact: Artifact, table: str) -> 
     name = f"embedding.tables.{table}.weight"
     weights = dict(artifact.weights)
     weights[name] = torch.cat([weights[name][:2], weights[name][2:].roll(1, dims=0)])
-    broken = Artifact(artifact.manifest, weights, artifact.vocabularies, artifact.golden)
+    broken = replace(artifact, weights=weights)
 
     with pytest.raises(ArtifactRefused, match="scores differ"):
         _verify(broken)
@@ -193,6 +209,16 @@ def test_the_table_compares_with_popularity(samples: Path, tmp_path: Path) -> No
     assert "popularity" in printed
     assert "uncalibrated" in printed
     assert "ECE" in printed
+
+
+def test_a_table_says_what_degraded_answers_are_worth(samples: Path, tmp_path: Path) -> None:
+    files = (f"--samples={samples}", f"--store={tmp_path}")
+
+    printed = ctr_serve("train", *files, *QUICK_OPTIONS, "--limit-rows=200")
+
+    rungs = [rung.degraded for rung in ModelStore(tmp_path).read_manifest("dien", "1").ladder]
+    assert set(rungs) == {"stale_history", "truncated_history", "no_history", "prior"}
+    assert all(rung in printed for rung in rungs)
 
 
 def test_prepared_samples_can_be_trained_on(tmp_path: Path) -> None:
