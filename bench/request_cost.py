@@ -1,13 +1,13 @@
-"""CPU time of one `POST /v1/rank` outside of the model, stage by stage, in a table that adds up.
+"""CPU time of one `POST /v1/rank` outside of the kernel, stage by stage, in a table that adds up.
 
-The service runs in this process: its own server on a real socket, a real Redis, its log written to
-a file. wrk is the client, with connections that stay open. Only the runtime is a stub: it returns
-prepared scores of the right shape, so that everything but the model is measured.
+The service runs in this process as it always does, with the fused runtime: its own server on a real
+socket, a real Redis, its log written to a file. wrk is the client, with connections that stay open.
 
-CPU time is that of this process, user and system, all threads; wrk and Redis are processes of their
-own. The total is the median of runs without a meter; between them run others in which a meter
-around the service's functions charges each stage its own thread time. The total is divided as those
-runs were, and `the rest` is what no stage was charged: HTTP parsing, event loop, sockets, wake-ups.
+CPU time is that of this process, user and system, all threads but the kernel's; wrk and Redis are
+processes of their own. The total is the median of runs without a meter; between them run others in
+which a meter around the service's functions charges each stage its own thread time. The total is
+divided as those runs were, and `the rest` is what no stage was charged: HTTP parsing, event loop,
+sockets, wake-ups.
 The floor is an application that reads the same body and sends an answer of the same size.
 
 Example: python bench/request_cost.py --candidates 100 --behaviors 50 --connections 1 8
@@ -19,17 +19,17 @@ import json
 import logging.config
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 
 import httpx
-from cpu_meter import CpuMeter
+from cpu_meter import CpuMeter, cpu_outside_of_kernel_s
+from in_process import floor_application, listening
 from load import load_artifact, run_wrk, write_histories, write_script
 from request_stages import STAGES, meter_stages
-from stub_service import floor_application, listening, service_without_model
 
 from app.features.embedded_redis import embedded_redis
+from app.main import build_service
 from app.monitoring.logs import log_config
 from app.settings import Settings
 
@@ -49,8 +49,8 @@ def main() -> None:
         log_to(work / "service.log", options.log_level)
         asyncio.run(write_histories(redis_url, artifact, options.behaviors))
         script = write_script(work, artifact, options.candidates)
-        settings = Settings(model_store=options.store, default_model=options.model)
-        with listening(service_without_model(settings, redis_url)) as url:
+        settings = Settings(model_store=options.store, default_model=options.model, runtime="fused")
+        with listening(build_service(settings, redis_url)) as url:
             answer_bytes = len(answer_to_first(url, work / "bodies.jsonl"))
             costs = {c: costs_of(url, script, c, meter, options) for c in options.connections}
         with listening(floor_application(answer_bytes)) as url:
@@ -65,7 +65,7 @@ def parse_options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--store", type=Path, default=Path("model_store"))
-    parser.add_argument("--model", default="demo", help="its vocabularies encode the requests")
+    parser.add_argument("--model", default="demo", help="one that the fused runtime serves")
     parser.add_argument("--candidates", type=int, default=100)
     parser.add_argument("--behaviors", type=int, default=50, help="stored in Redis for each user")
     parser.add_argument(
@@ -103,20 +103,20 @@ def costs_of(
     meter.spent_ns.clear()
     for _ in range(options.runs):
         totals.append(total_ms(url, script, connections, options))
-        started_s = time.process_time()
+        started_s = cpu_outside_of_kernel_s()
         meter.on = True
         answered(url, script, connections, options.seconds)
         meter.on = False
-        metered_ms += (time.process_time() - started_s) * 1e3
+        metered_ms += (cpu_outside_of_kernel_s() - started_s) * 1e3
     scale = median(totals) / metered_ms
     costs = {stage: meter.spent_ns[stage] / 1e6 * scale for stage in STAGES}
     return costs | {REST: median(totals) - sum(costs.values()), TOTAL: median(totals)}
 
 
 def total_ms(url: str, script: Path, connections: int, options: argparse.Namespace) -> float:
-    started_s = time.process_time()
+    started_s = cpu_outside_of_kernel_s()
     requests = answered(url, script, connections, options.seconds)
-    return (time.process_time() - started_s) * 1e3 / requests
+    return (cpu_outside_of_kernel_s() - started_s) * 1e3 / requests
 
 
 def answered(url: str, script: Path, connections: int, seconds: int) -> float:
@@ -131,7 +131,7 @@ def report(costs: dict[int, CostsMs], options: argparse.Namespace) -> None:
         print(json.dumps(costs))
         return
     print(
-        f"CPU ms per request outside of the model, {options.candidates} candidates x "
+        f"CPU ms per request outside of the kernel, {options.candidates} candidates x "
         f"{options.behaviors} behaviors"
     )
     print(f"{'connections':16}" + "".join(f"{connections:9}" for connections in costs))

@@ -5,10 +5,11 @@ from cpu_meter import CpuMeter
 from app.api import rank_routes
 from app.api.request_context import RequestContextMiddleware
 from app.features.coalescing import CoalescedReader
-from app.features.encoder import Encoder
 from app.features.feature_reader import FeatureReader
 from app.inference.batcher import Batcher
+from app.inference.fused.native_workers import NativeWorkers
 from app.ranking import ranker
+from app.registry.loaded_version import LoadedVersion
 from app.registry.servable import Servable
 
 STAGES = (
@@ -23,9 +24,9 @@ def meter_stages(meter: CpuMeter) -> None:
     meter.coroutines("features", FeatureReader, "read")
     meter.coroutines("features", CoalescedReader, "_read_waiting")
     meter.coroutines("hand-over", Servable, "score")
-    meter.functions("hand-over", Batcher, "_run")  # on the engine thread
-    meter.functions("hand-over", Batcher, "_finish")
-    meter.functions("encode", Encoder, "encode")
+    meter.functions("hand-over", Batcher, "_start")
+    meter.functions("hand-over", NativeWorkers, "_finish")
+    meter.functions("encode", LoadedVersion, "prepare")
     meter.functions("rank", ranker, "assemble")
     meter.functions("render", rank_routes, "to_answer")
     meter.functions("render", rank_routes.orjson, "dumps")

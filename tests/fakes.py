@@ -3,12 +3,18 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from functools import partial
+
+from app.inference.batch_policy import BatchPolicy
+from app.inference.batcher import Batcher
+from app.inference.workers import ThreadWorkers
+from app.monitoring.metrics import Metrics
 
 WAIT_S = 30.0  # longer than any test needs; past it the test has failed
 
 
 class HeldEngine:
-    """The batcher's `compute`: says which batch it works on and holds it until it is let go.
+    """Computes batches: says which one it works on and holds it until it is let go.
 
     A job is its own result, in upper case. Jobs that begin with "bad" cannot be computed.
     """
@@ -34,6 +40,36 @@ class HeldEngine:
 
     def let_go(self, batches: int = 1) -> None:
         self._may_finish.release(batches)
+
+
+class HeldBatch:
+    """What a batcher prepares: its work is a call of the engine.
+
+    A job that is "unreadable" cannot be prepared.
+    """
+
+    def __init__(self, engine: HeldEngine, jobs: Sequence[str]) -> None:
+        if "unreadable" in jobs:
+            raise KeyError(jobs)
+        self.work = self
+        self._engine = engine
+        self._jobs = jobs
+        self._results: list[str] = []
+
+    def run(self) -> None:
+        self._results = self._engine(self._jobs)
+
+    def results(self) -> list[str]:
+        return self._results
+
+
+def held_batcher(
+    engine: HeldEngine, policy: BatchPolicy, metrics: Metrics, *, threads: int = 1
+) -> Batcher[str, str]:
+    """A batcher called "fake" before that engine."""
+    workers = ThreadWorkers(threads, "fake")
+    prepare = partial(HeldBatch, engine)
+    return Batcher(prepare, workers, policy, metrics, name="fake", threads=threads)
 
 
 class HeldReads:

@@ -3,22 +3,36 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from app.core.deadline import Deadline
 from app.errors import DeadlineExceeded, EngineFailed, NotReady, Overloaded
 from app.inference.batch_policy import BatchPolicy
+from app.inference.workers import Workers
 from app.monitoring.metrics import Metrics
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 
 log = logging.getLogger(__name__)
+
+
+class Prepared(Protocol[Result_co]):
+    """A batch that is ready for the workers."""
+
+    @property
+    def work(self) -> Any:  # noqa: ANN401 - whatever the workers take
+        ...
+
+    def results(self) -> Sequence[Result_co]:
+        """One for each job, in their order, once the work is done."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -35,35 +49,48 @@ class Answer(Generic[Result]):
 
     result: Result
     queue_s: float
+    prepare_s: float  # of the whole batch, as is the next
+    compute_s: float
     batch_jobs: int
+
+
+@dataclass(slots=True)
+class _Batch(Generic[Job, Result]):
+    jobs: Sequence[_Waiting[Job, Result]]
+    prepared: Prepared[Result]
+    taken_s: float
+    prepare_s: float
 
 
 class Batcher(Generic[Job, Result]):
     """Holds a bounded queue and keeps every engine thread busy while there are jobs.
 
-    `compute` runs on an engine thread and returns one result per job, in order. No timer closes a
-    batch: while all threads compute, jobs gather; when one is free, it takes what has gathered.
+    `prepare` makes a batch of jobs on the event loop; workers compute it beside the loop. No timer
+    closes a batch: while all threads compute, jobs gather; when one is free, it takes what has
+    gathered.
     """
 
     def __init__(
         self,
-        compute: Callable[[Sequence[Job]], Sequence[Result]],
+        prepare: Callable[[Sequence[Job]], Prepared[Result]],
+        workers: Workers[Any],
         policy: BatchPolicy,
         metrics: Metrics,
         *,
         name: str,
         threads: int,
     ) -> None:
-        self._compute = compute
+        self._prepare = prepare
+        self._workers = workers
         self._policy = policy
         self._name = name
         # Oldest first, and whoever gives up leaves at once, from anywhere in it.
         self._queue: OrderedDict[_Waiting[Job, Result], None] = OrderedDict()
+        self._alone: deque[_Waiting[Job, Result]] = deque()  # their batch failed
         self._queued_pairs = 0
         self._all_threads = self._free_threads = threads
         self._draining = False
         self._idle = asyncio.Event()
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
         self._batch_jobs = metrics.batch_jobs.labels(name)
         self._batch_pairs = metrics.batch_pairs.labels(name)
         self._failures = metrics.engine_failures.labels(name)
@@ -102,67 +129,73 @@ class Batcher(Generic[Job, Result]):
         while self._free_threads < self._all_threads:
             self._idle.clear()
             await self._idle.wait()
-        self._threads.shutdown(wait=False)
+        self._workers.close()
 
     def _start_batches(self) -> None:
-        while self._free_threads and self._queue:
+        while self._free_threads and (self._alone or self._queue):
             batch = self._take_batch()
             if batch:
-                self._free_threads -= 1
-                self._batch_jobs.observe(len(batch))
-                self._batch_pairs.observe(sum(waiting.pairs for waiting in batch))
-                self._threads.submit(self._run, batch, asyncio.get_running_loop())
+                self._start(batch)
 
     def _take_batch(self) -> list[_Waiting[Job, Result]]:
         """The oldest jobs; without those whose client gave up in this turn of the loop."""
-        count = self._policy.jobs_in_next_batch(waiting.pairs for waiting in self._queue)
-        oldest = list(islice(self._queue, count))
-        for waiting in oldest:
-            self._leave_queue(waiting)
+        if self._alone:
+            oldest = [self._alone.popleft()]
+        else:
+            count = self._policy.jobs_in_next_batch(waiting.pairs for waiting in self._queue)
+            oldest = list(islice(self._queue, count))
+            for waiting in oldest:
+                self._leave_queue(waiting)
         return [waiting for waiting in oldest if not waiting.future.done()]
+
+    def _start(self, jobs: Sequence[_Waiting[Job, Result]]) -> None:
+        taken_s = time.perf_counter()
+        try:
+            prepared = self._prepare([waiting.job for waiting in jobs])
+        except Exception as error:  # noqa: BLE001 - it belongs to these jobs
+            self._fail(jobs, error)
+            return
+        self._batch_jobs.observe(len(jobs))
+        self._batch_pairs.observe(sum(waiting.pairs for waiting in jobs))
+        self._free_threads -= 1
+        batch = _Batch(jobs, prepared, taken_s, time.perf_counter() - taken_s)
+        self._workers.start(prepared.work, partial(self._finish, batch))
 
     def _leave_queue(self, waiting: _Waiting[Job, Result]) -> None:
         if waiting in self._queue:
             del self._queue[waiting]
             self._queued_pairs -= waiting.pairs
 
-    def _run(self, batch: Sequence[_Waiting[Job, Result]], loop: asyncio.AbstractEventLoop) -> None:
-        """On an engine thread. One callback leads back: a task and two futures cost more."""
-        started_s = time.perf_counter()
-        results = self._compute_each_if_together_fails([waiting.job for waiting in batch])
-        loop.call_soon_threadsafe(self._finish, batch, results, started_s)
-
     def _finish(
-        self,
-        batch: Sequence[_Waiting[Job, Result]],
-        results: Sequence[Result | EngineFailed],
-        started_s: float,
+        self, batch: _Batch[Job, Result], failure: Exception | None, compute_s: float
     ) -> None:
         self._free_threads += 1
-        self._start_batches()
+        self._start_batches()  # first of all: the engine should not wait for what follows
+        if failure is None:
+            self._answer(batch, compute_s)
+        else:
+            self._fail(batch.jobs, failure)
+            self._start_batches()
         if self._free_threads == self._all_threads:
             self._idle.set()
-        for waiting, result in zip(batch, results, strict=True):
-            if waiting.future.done():
-                continue
-            if isinstance(result, EngineFailed):
-                waiting.future.set_exception(result)
-            else:
-                queue_s = started_s - waiting.queued_at_s
-                waiting.future.set_result(Answer(result, queue_s, len(batch)))
 
-    def _compute_each_if_together_fails(
-        self, jobs: Sequence[Job]
-    ) -> Sequence[Result | EngineFailed]:
+    def _answer(self, batch: _Batch[Job, Result], compute_s: float) -> None:
+        for waiting, result in zip(batch.jobs, batch.prepared.results(), strict=True):
+            if not waiting.future.done():
+                queue_s = batch.taken_s - waiting.queued_at_s
+                waiting.future.set_result(
+                    Answer(result, queue_s, batch.prepare_s, compute_s, len(batch.jobs))
+                )
+
+    def _fail(self, jobs: Sequence[_Waiting[Job, Result]], error: Exception) -> None:
         """One job that the engine cannot compute must not take its neighbors with it."""
-        try:
-            return self._compute(jobs)
-        except Exception as error:
-            self._failures.inc()
-            log.exception("a batch failed", extra={"model": self._name, "jobs": len(jobs)})
-            if len(jobs) == 1:
-                return [EngineFailed(f"the engine failed: {type(error).__name__}")]
-        return [self._compute_each_if_together_fails([job])[0] for job in jobs]
+        self._failures.inc()
+        log.error("a batch failed", exc_info=error, extra={"model": self._name, "jobs": len(jobs)})
+        if len(jobs) > 1:
+            self._alone.extend(jobs)
+        elif not jobs[0].future.done():
+            failed = EngineFailed(f"the engine failed: {type(error).__name__}")
+            jobs[0].future.set_exception(failed)
 
 
 def _expire(waiting: _Waiting[Job, Result]) -> None:

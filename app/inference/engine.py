@@ -7,8 +7,26 @@ import torch
 
 from app.core.batch import RaggedBatch, Scores
 from app.inference.device import to_device, to_host
+from app.inference.workers import ThreadWorkers
 from app.models.ctr_model import BehaviorFeatures, CandidateFeatures, CtrModel
 from app.models.layers.embedding import SideFeatures
+
+
+class TorchWork:
+    """A batch for any thread."""
+
+    def __init__(self, engine: "Engine", batch: RaggedBatch) -> None:
+        self._engine = engine
+        self._batch = batch
+        self._scores: Scores | None = None
+
+    def run(self) -> None:
+        self._scores = self._engine.score(self._batch)
+
+    def scores(self) -> Scores:
+        if self._scores is None:
+            raise RuntimeError("it has not run")
+        return self._scores
 
 
 class Engine:
@@ -24,7 +42,13 @@ class Engine:
         self.detail = reason
         self._model = model
 
-    def score(self, batch: RaggedBatch, _user_ids: Sequence[str] = ()) -> Scores:
+    def prepare(self, batch: RaggedBatch, _user_ids: Sequence[str] = ()) -> "TorchWork":
+        return TorchWork(self, batch)
+
+    def open_workers(self, threads: int, name: str) -> ThreadWorkers:
+        return ThreadWorkers(threads, name)
+
+    def score(self, batch: RaggedBatch) -> Scores:
         """Blocks its thread until the scores are on the host."""
         with torch.inference_mode():
             (

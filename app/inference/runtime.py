@@ -1,11 +1,24 @@
 """What every way to run a model has in common."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
 from app.core.batch import RaggedBatch, Scores
+from app.inference.workers import Workers
+
+
+class Work(Protocol):
+    """One batch on its way through a runtime."""
+
+    def run(self) -> None:
+        """Blocks its thread until the scores are there."""
+        ...
+
+    def scores(self) -> Scores:
+        """Once it has run, on the thread that prepared it."""
+        ...
 
 
 class Runtime(Protocol):
@@ -24,9 +37,17 @@ class Runtime(Protocol):
     @property
     def device(self) -> torch.device: ...
 
-    def score(self, batch: RaggedBatch, user_ids: Sequence[str] = ()) -> Scores:
-        """Blocks its thread until the scores are on the host; any number of threads may call it.
+    def prepare(self, batch: RaggedBatch, user_ids: Sequence[str] = ()) -> Work:
+        """Everything that must not be done beside the event loop, and no more.
 
         user_ids: of the batch's users, for a runtime that keeps what it knows of them.
         """
+        ...
+
+    def open_workers(self, threads: int, name: str) -> Workers[Any]:
+        """Threads for the work of this runtime and no other."""
+        ...
+
+    def score(self, batch: RaggedBatch) -> Scores:
+        """Blocks its thread until the scores are on the host; any number of threads may call it."""
         ...

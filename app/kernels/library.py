@@ -4,7 +4,7 @@ import ctypes
 from functools import cache
 from pathlib import Path
 
-from app.kernels.structures import Batch, Model, declare
+from app.kernels.structures import Model, Task, declare
 
 FOLDER = Path(__file__).parent
 
@@ -19,34 +19,30 @@ class Kernel:
     def __init__(self, path: Path) -> None:
         """Raises KernelMissing for a file that cannot be loaded."""
         try:
-            self._library = ctypes.CDLL(str(path))
+            self.library = ctypes.CDLL(str(path))
         except OSError as error:
             raise KernelMissing(f"the fused kernel does not load: {error}") from error
-        declare(self._library)
+        declare(self.library)
 
     @property
     def isa(self) -> str:
         """The instruction set that was chosen: avx512, avx2 or generic."""
-        name: bytes = self._library.ctr_isa()
+        name: bytes = self.library.ctr_isa()
         return name.decode()
 
     def use_isa(self, name: str) -> bool:
         """Chooses another one, for all who use the library; False if this CPU does not have it."""
-        return int(self._library.ctr_use_isa(name.encode())) == 0
+        return int(self.library.ctr_use_isa(name.encode())) == 0
 
     def floats_of_user_states(self, model: Model, behaviors: int) -> int:
         """How large the states of a user with so many behaviors are."""
-        return int(self._library.ctr_floats_of_user_states(ctypes.byref(model), behaviors))
+        return int(self.library.ctr_floats_of_user_states(ctypes.byref(model), behaviors))
 
-    def score(
-        self, model: Model, batch: Batch, logits_address: int, attention_address: int
-    ) -> None:
+    def score(self, task: Task) -> None:
         """Fills states, logits [C] and attention [C, longest], which comes zeroed."""
-        failed = self._library.ctr_score(
-            ctypes.byref(model), ctypes.byref(batch), logits_address, attention_address
+        task.failed = self.library.ctr_score(
+            task.model, task.batch, task.logits_C, task.attention_CT
         )
-        if failed:
-            raise MemoryError("no memory to score a batch")
 
 
 @cache

@@ -1,7 +1,7 @@
 """The C structures of `native/ctr_kernel.h`, field by field, which document themselves there."""
 
 import ctypes
-from ctypes import POINTER, Structure, c_int32, c_void_p
+from ctypes import POINTER, Structure, c_double, c_int32, c_void_p
 from enum import IntEnum
 from typing import ClassVar
 
@@ -111,6 +111,19 @@ class Batch(Structure):
     ]
 
 
+class Task(Structure):
+    """`struct task`."""
+
+    _fields_: ClassVar[_Fields] = [
+        ("model", POINTER(Model)),
+        ("batch", POINTER(Batch)),
+        *((name, c_void_p) for name in ("logits_C", "attention_CT")),
+        ("failed", c_int32),
+        ("seconds", c_double),
+        ("next", c_void_p),
+    ]
+
+
 def declare(library: ctypes.CDLL) -> None:
     """What the functions take and return."""
     library.ctr_score.argtypes = [POINTER(Model), POINTER(Batch), c_void_p, c_void_p]
@@ -121,3 +134,11 @@ def declare(library: ctypes.CDLL) -> None:
     library.ctr_isa.restype = ctypes.c_char_p
     library.ctr_use_isa.argtypes = [ctypes.c_char_p]
     library.ctr_use_isa.restype = ctypes.c_int
+    library.ctr_start_workers.argtypes = [c_int32, c_int32]
+    library.ctr_start_workers.restype = c_void_p
+    library.ctr_submit.argtypes = [c_void_p, POINTER(Task)]
+    library.ctr_submit.restype = None
+    library.ctr_finished.argtypes = [c_void_p]
+    library.ctr_finished.restype = c_void_p
+    library.ctr_stop_workers.argtypes = [c_void_p]
+    library.ctr_stop_workers.restype = None

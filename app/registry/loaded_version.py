@@ -1,7 +1,6 @@
 """One version in memory: encoder and engine, scoring requests on the thread that asks."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from app.errors import ArtifactRefused
 from app.features.encoder import EncodedRequests, Encoder, Job
 from app.inference.choice import RuntimeName, choose_runtime
 from app.inference.fused.runtime import KeptStates
-from app.inference.runtime import Runtime
+from app.inference.runtime import Runtime, Work
 from app.registry.golden import verify
 from app.registry.manifest import Manifest
 from app.registry.model_store import Artifact
@@ -29,16 +28,19 @@ class JobScores:
     logits_C: Floats
     attention_CT: Floats
     unknown_items: int
-    encode_s: float  # of the whole batch, as is the next
-    compute_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredBatch:
-    """The scores of requests that were computed together, in their order."""
+class PreparedBatch:
+    """Requests that are encoded; their scores are there once the work has run."""
 
-    jobs: Sequence[JobScores]
-    unknown_ids: Mapping[str, int]  # by field, over the whole batch
+    encoded: EncodedRequests
+    work: Work
+
+    def results(self) -> Sequence[JobScores]:
+        """In the order of the requests."""
+        scores = self.work.scores()
+        return [JobScores(*one) for one in _per_job(self.encoded, scores)]
 
 
 class LoadedVersion:
@@ -52,18 +54,17 @@ class LoadedVersion:
         self.runtime = runtime
         self.priors = priors
 
-    def score(self, jobs: Sequence[Job]) -> ScoredBatch:
-        """One user and at least one candidate per request; blocks until the scores are there."""
-        started_s = time.perf_counter()
+    def prepare(self, jobs: Sequence[Job]) -> PreparedBatch:
+        """One user and at least one candidate per request."""
         encoded = self.encoder.encode(jobs)
-        encoded_s = time.perf_counter()
-        scores = self.runtime.score(encoded.batch, [user.user_id for user, _ in jobs])
-        compute_s = time.perf_counter() - encoded_s
-        answers = [
-            JobScores(logits_C, attention_CT, unknown, encoded_s - started_s, compute_s)
-            for logits_C, attention_CT, unknown in _per_job(encoded, scores)
-        ]
-        return ScoredBatch(answers, encoded.unknown_ids)
+        work = self.runtime.prepare(encoded.batch, [user.user_id for user, _ in jobs])
+        return PreparedBatch(encoded, work)
+
+    def score(self, jobs: Sequence[Job]) -> Sequence[JobScores]:
+        """Blocks until the scores are there."""
+        prepared = self.prepare(jobs)
+        prepared.work.run()
+        return prepared.results()
 
 
 def load_version(

@@ -14,7 +14,7 @@ from app.inference.choice import RuntimeName
 from app.inference.fused.runtime import KeptStates
 from app.inference.fused.user_state_cache import UserStateCache
 from app.monitoring.metrics import Metrics
-from app.registry.loaded_version import JobScores, LoadedVersion, load_version
+from app.registry.loaded_version import JobScores, LoadedVersion, PreparedBatch, load_version
 from app.registry.model_store import Artifact
 
 
@@ -44,8 +44,14 @@ class Servable:
         self.version = version
         self._unknown_ids = metrics.unknown_ids
         self._user_states = running.user_states
+        name = version.manifest.name
         self._batcher = Batcher(
-            self._score_jobs, policy, metrics, name=version.manifest.name, threads=running.threads
+            self._prepare,
+            version.runtime.open_workers(running.threads, name),
+            policy,
+            metrics,
+            name=name,
+            threads=running.threads,
         )
 
     async def score(
@@ -59,8 +65,8 @@ class Servable:
             deadline=deadline,
         )
         times.add("queue", answer.queue_s)
-        times.add("encode", answer.result.encode_s)
-        times.add("compute", answer.result.compute_s)
+        times.add("encode", answer.prepare_s)
+        times.add("compute", answer.compute_s)
         return ScoredRequest(answer.result, answer.batch_jobs)
 
     async def drain(self) -> None:
@@ -69,11 +75,11 @@ class Servable:
         manifest = self.version.manifest
         self._user_states.forget(f"{manifest.name}@{manifest.version}")
 
-    def _score_jobs(self, jobs: Sequence[Job]) -> Sequence[JobScores]:
-        scored = self.version.score(jobs)
-        for field, count in scored.unknown_ids.items():
+    def _prepare(self, jobs: Sequence[Job]) -> PreparedBatch:
+        prepared = self.version.prepare(jobs)
+        for field, count in prepared.encoded.unknown_ids.items():
             self._unknown_ids.labels(field).inc(count)
-        return scored.jobs
+        return prepared
 
 
 def load_servable(

@@ -27,7 +27,7 @@ class OfflineRanker:
             requests = [row.request for row in batch]
             features = self.features.read(requests)
             scored = self.version.score([(one.user, one.candidates) for one in features])
-            for row, known, scores in zip(batch, features, scored.jobs, strict=True):
+            for row, known, scores in zip(batch, features, scored, strict=True):
                 yield row, assemble(row.request, known, self.version, scores)
 
     def _cost(self, row: Row, max_behaviors: int) -> int:

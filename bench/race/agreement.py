@@ -110,7 +110,7 @@ def _reference(
         candidates = Candidates([ad["ad_id"] for ad in ads], [None] * len(ads), fields)
         user = body["user_id"]
         context = UserContext(user, histories[user]) if user in histories else UserContext(user)
-        scored = version.score([(context, candidates)]).jobs[0]
+        scored = version.score([(context, candidates)])[0]
         ctr_C = ctr_of(scored.logits_C, artifact.manifest.calibration)
         answers.append(dict(zip(candidates.ad_ids, ctr_C.tolist(), strict=True)))
     return answers

@@ -12,7 +12,7 @@ from app.errors import DeadlineExceeded, EngineFailed, NotReady, Overloaded
 from app.inference.batch_policy import BatchPolicy
 from app.inference.batcher import Batcher
 from app.monitoring.metrics import Metrics
-from tests.fakes import WAIT_S, HeldEngine
+from tests.fakes import WAIT_S, HeldEngine, held_batcher
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ def metrics() -> Metrics:
 async def opened(
     engine: HeldEngine, metrics: Metrics, policy: BatchPolicy = ROOMY, *, threads: int = 1
 ) -> AsyncIterator[StrBatcher]:
-    batcher = StrBatcher(engine, policy, metrics, name="fake", threads=threads)
+    batcher = held_batcher(engine, policy, metrics, threads=threads)
     async with asyncio.timeout(WAIT_S):
         try:
             yield batcher
@@ -256,6 +256,19 @@ async def test_a_job_that_fails_does_not_take_its_neighbors_with_it(engine, metr
             await bad
     assert engine.batches == [["a"], ["b", "bad", "c"], ["b"], ["bad"], ["c"]]
     assert gauge(metrics, "ctr_engine_failures_total") == 2
+
+
+async def test_a_job_that_cannot_be_prepared_does_not_take_its_neighbors_with_it(engine, metrics):
+    async with opened(engine, metrics) as batcher:
+        first = await keep_busy(batcher, engine, "a")
+        before, unreadable, after = await submit(batcher, "b", "unreadable", "c")
+
+        engine.let_go(100)
+
+        assert await results_of([*first, before, after]) == ["A", "B", "C"]
+        with pytest.raises(EngineFailed, match="KeyError"):
+            await unreadable
+    assert engine.batches == [["a"], ["b"], ["c"]]
 
 
 async def test_an_engine_that_failed_computes_the_next_job(engine, metrics):

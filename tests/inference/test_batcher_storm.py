@@ -8,9 +8,8 @@ import pytest
 from app.core.deadline import Deadline
 from app.errors import CtrError, DeadlineExceeded, EngineFailed, Overloaded
 from app.inference.batch_policy import BatchPolicy
-from app.inference.batcher import Batcher
 from app.monitoring.metrics import Metrics
-from tests.fakes import WAIT_S, HeldEngine
+from tests.fakes import WAIT_S, HeldEngine, held_batcher
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +23,7 @@ async def test_every_result_belongs_to_its_job_and_nothing_is_left(threads, seed
     engine, metrics = HeldEngine(), Metrics()
     engine.let_go(100 * JOBS)
     policy = BatchPolicy(max_batch_pairs=40, max_queued_pairs=2_000)
-    batcher: Batcher[str, str] = Batcher(engine, policy, metrics, name="fake", threads=threads)
+    batcher = held_batcher(engine, policy, metrics, threads=threads)
     tasks: list[asyncio.Task[str]] = []
 
     async def ask(job: str, pairs: int, within_s: float) -> str:

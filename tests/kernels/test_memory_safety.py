@@ -12,7 +12,9 @@ NATIVE = Path(__file__).parents[2] / "app" / "kernels" / "native"
 SCORING = """
 import sys
 from pathlib import Path
+from select import select
 from app.kernels.library import Kernel
+from app.kernels.workers import KernelWorkers
 from tests.inference.batches import draw_batch, ragged
 from tests.inference.fused.runtimes import FUSED_CONFIGS, fused
 
@@ -24,6 +26,20 @@ for isa in isas:
     for config in FUSED_CONFIGS.values():
         for lengths, users in SHAPES:
             fused(config, kernel=kernel).score(ragged(draw_batch(lengths, users)))
+
+runtime = fused(FUSED_CONFIGS["wide"], kernel=kernel)
+batches = [ragged(draw_batch([5, 2], [0, 1] * 30, seed=seed)) for seed in range(40)]
+works = [runtime.prepare(batch) for batch in batches]
+workers = KernelWorkers(kernel, 3)
+for work in works:
+    workers.submit(work.task)
+finished = set()
+while len(finished) < len(works):
+    select([workers.finished_fd], [], [])
+    finished |= set(workers.finished())
+workers.stop()
+for batch, work in zip(batches, works, strict=True):
+    assert work.scores().logits_C.tolist() == runtime.score(batch).logits_C.tolist()
 print(len(isas))
 """
 

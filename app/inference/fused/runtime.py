@@ -1,6 +1,7 @@
 """DIEN and DIN on the CPU in one native call per batch."""
 
 from collections.abc import Sequence
+from ctypes import pointer
 from dataclasses import dataclass
 from functools import cache
 
@@ -8,15 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.core.batch import RaggedBatch, Scores
+from app.core.batch import RaggedBatch, Rows, Scores
 from app.core.schema import FeatureSchema
+from app.inference.fused.native_workers import NativeWorkers
 from app.inference.fused.support import FusedArchitecture
 from app.inference.fused.user_order import by_user, in_order
 from app.inference.fused.user_state_cache import UserStateCache, UserStates
 from app.inference.fused.weights import pack
 from app.kernels.library import Kernel
-from app.kernels.structures import Batch
-from app.models.factory import Model
+from app.kernels.structures import Batch, Model, Task
+from app.models import factory
 
 CPU = torch.device("cpu")
 
@@ -47,7 +49,7 @@ class FusedRuntime:
 
     def __init__(
         self,
-        model: Model,
+        model: factory.Model,
         config: FusedArchitecture,
         schema: FeatureSchema,
         kernel: Kernel,
@@ -59,19 +61,19 @@ class FusedRuntime:
         self._floats_of_user_states = cache(self._count_floats)
         self._kept = kept
 
-    def score(self, batch: RaggedBatch, user_ids: Sequence[str] = ()) -> Scores:
-        """Blocks its thread without the GIL; any number of threads may call it."""
+    def prepare(self, batch: RaggedBatch, user_ids: Sequence[str] = ()) -> "FusedWork":
         ordered, order_C = by_user(batch)
         plan = self._plan(ordered, user_ids)
-        candidates = len(ordered.user_of_C)
-        longest = int(ordered.lengths_U[ordered.user_of_C].max(initial=0))
-        logits_C = np.empty(candidates, np.float32)
-        attention_CT = np.zeros((candidates, longest), np.float32)
-        self._call(ordered, plan, logits_C, attention_CT)
-        if self._kept is not None:
-            for user_id, states in plan.computed:
-                self._kept.cache.keep(self._kept.version, user_id, states)
-        return in_order(Scores(logits_C, attention_CT), order_C)
+        return FusedWork(self._kernel, self._weights.model, ordered, order_C, plan, self._kept)
+
+    def open_workers(self, threads: int, _name: str) -> NativeWorkers:
+        return NativeWorkers(self._kernel, threads)
+
+    def score(self, batch: RaggedBatch, user_ids: Sequence[str] = ()) -> Scores:
+        """Blocks its thread without the GIL; any number of threads may call it."""
+        work = self.prepare(batch, user_ids)
+        work.run()
+        return work.scores()
 
     def _plan(self, batch: RaggedBatch, user_ids: Sequence[str]) -> _Plan:
         plan = _Plan([], [], [], [])
@@ -108,15 +110,29 @@ class FusedRuntime:
     def _count_floats(self, behaviors: int) -> int:
         return self._kernel.floats_of_user_states(self._weights.model, behaviors)
 
-    def _call(
+
+class FusedWork:
+    """A batch as the kernel's structures, and all the memory that they point to."""
+
+    def __init__(
         self,
+        kernel: Kernel,
+        model: Model,
         batch: RaggedBatch,
+        order_C: Rows | None,
         plan: _Plan,
-        logits_C: NDArray[np.float32],
-        attention_CT: NDArray[np.float32],
+        kept: KeptStates | None,
     ) -> None:
-        users = len(batch.lengths_U)
-        alive = {
+        """`order_C`: where the candidates of `batch` were before they were put in order."""
+        self._kernel = kernel
+        self._order_C = order_C
+        self._plan = plan
+        self._kept = kept
+        users, candidates = len(batch.lengths_U), len(batch.user_of_C)
+        longest = int(batch.lengths_U[batch.user_of_C].max(initial=0))
+        self._logits_C = np.empty(candidates, np.float32)
+        self._attention_CT = np.zeros((candidates, longest), np.float32)
+        arrays = {
             "lengths_U": batch.lengths_U,
             "behaviors_NF": batch.behaviors_NF,
             "user_sparse_US": batch.user_sparse_US,
@@ -129,18 +145,35 @@ class FusedRuntime:
             "earlier_U": _addresses(plan.earlier),
             "known_U": np.array(plan.known, np.int64),
         }
-        contiguous = {name: np.ascontiguousarray(values) for name, values in alive.items()}
-        self._kernel.score(
-            self._weights.model,
-            Batch(
-                users=users,
-                candidates=len(logits_C),
-                longest=attention_CT.shape[1],
-                **{name: array.ctypes.data for name, array in contiguous.items()},
-            ),
-            logits_C.ctypes.data,
-            attention_CT.ctypes.data,
+        self._arrays = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+        self._batch = Batch(
+            users=users,
+            candidates=candidates,
+            longest=longest,
+            **{name: array.ctypes.data for name, array in self._arrays.items()},
         )
+        self.task = Task(
+            model=pointer(model),
+            batch=pointer(self._batch),
+            logits_C=self._logits_C.ctypes.data,
+            attention_CT=self._attention_CT.ctypes.data,
+        )
+
+    def run(self) -> None:
+        self._kernel.score(self.task)
+
+    def failure(self) -> Exception | None:
+        return MemoryError("no memory to score a batch") if self.task.failed else None
+
+    def scores(self) -> Scores:
+        """Keeps the states of its users, and gives the candidates their places back."""
+        failure = self.failure()
+        if failure is not None:
+            raise failure
+        if self._kept is not None:
+            for user_id, states in self._plan.computed:
+                self._kept.cache.keep(self._kept.version, user_id, states)
+        return in_order(Scores(self._logits_C, self._attention_CT), self._order_C)
 
 
 def _addresses(arrays: Sequence[NDArray[np.float32]]) -> NDArray[np.uint64]:

@@ -113,6 +113,31 @@ int64_t ctr_floats_of_user_states(const struct model *model, int64_t behaviors);
 int ctr_score(const struct model *model, const struct batch *batch, float *logits_C,
               float *attention_CT);
 
+/* One batch for a thread of its own; the caller keeps it, and all it points to, until it is back. */
+struct task {
+    const struct model *model;
+    const struct batch *batch;
+    float *logits_C, *attention_CT;
+    int32_t failed;    /* what ctr_score returned */
+    double seconds;    /* how long it took */
+    struct task *next; /* in line; not the caller's business */
+};
+
+struct workers;
+
+/* Threads that compute. After each task a byte is written to `finished_fd`, which must not block.
+ * NULL if they could not be started. */
+struct workers *ctr_start_workers(int32_t threads, int32_t finished_fd);
+
+/* Hands a task over and returns at once. */
+void ctr_submit(struct workers *workers, struct task *task);
+
+/* The task that has been finished for longest and not yet been asked for, or NULL. */
+struct task *ctr_finished(struct workers *workers);
+
+/* Waits for the tasks that are being computed; those still in line are never computed. */
+void ctr_stop_workers(struct workers *workers);
+
 /* What was chosen for this CPU: avx512, avx2 or generic. */
 const char *ctr_isa(void);
 

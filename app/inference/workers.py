@@ -1,0 +1,56 @@
+"""Where batches are computed: beside the event loop, which hands them over and hears back."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+Done = Callable[[Exception | None, float], None]  # the failure, if it failed; seconds it took
+
+
+class Runnable(Protocol):
+    """Work for a thread of this process."""
+
+    def run(self) -> None:
+        """Blocks its thread until the work is done."""
+        ...
+
+
+Work_contra = TypeVar("Work_contra", contravariant=True)
+
+
+class Workers(Protocol[Work_contra]):
+    """So many batches at the same time, each on a thread of its own."""
+
+    def start(self, work: Work_contra, done: Done) -> None:
+        """On the event loop, where `done` is called when the work is; at most so many at a time."""
+        ...
+
+    def close(self) -> None:
+        """Once nothing is under way. Work that is stuck is not waited for, where that can be."""
+        ...
+
+
+class ThreadWorkers:
+    """Threads of Python, for work that releases its lock now and then, as torch does."""
+
+    def __init__(self, threads: int, name: str) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
+
+    def start(self, work: Runnable, done: Done) -> None:
+        self._threads.submit(_run, work, done, asyncio.get_running_loop())
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False)
+
+
+def _run(work: Runnable, done: Done, loop: asyncio.AbstractEventLoop) -> None:
+    """One callback leads back: a task and two futures would cost more."""
+    started_s = time.perf_counter()
+    failure: Exception | None = None
+    try:
+        work.run()
+    except Exception as error:  # noqa: BLE001 - whoever handed it over decides what it means
+        failure = error
+    loop.call_soon_threadsafe(done, failure, time.perf_counter() - started_s)
