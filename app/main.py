@@ -11,7 +11,8 @@ from app.api.app import build_api
 from app.api.rank_routes import RequestLimits
 from app.errors import StartupRefused
 from app.features.feature_reader import FeatureReader
-from app.features.redis_store import REDIS_ERRORS, RedisStore, connect
+from app.features.recent_histories import RecentHistories
+from app.features.redis_store import RedisStore, connect
 from app.inference.batch_policy import BatchPolicy
 from app.inference.cpus import usable_cpus
 from app.inference.device import resolve_device
@@ -40,8 +41,13 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
     metrics = Metrics()
     models = load_models(settings, metrics)
     redis_timeout_s = settings.redis_timeout_ms / 1e3
-    store = open_store(settings, redis_url, timeout_s=redis_timeout_s)
-    features = FeatureReader(store, metrics, timeout_s=redis_timeout_s)
+    store = open_store(settings, redis_url, timeout_s=redis_timeout_s, metrics=metrics)
+    recent = RecentHistories(
+        metrics,
+        max_bytes=settings.stale_history_mib * 2**20,
+        max_age_s=settings.stale_history_max_age_s,
+    )
+    features = FeatureReader(store, metrics, timeout_s=redis_timeout_s, recent=recent)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -98,16 +104,16 @@ def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
     return ServedModels(servables, default=default)
 
 
-def open_store(settings: Settings, redis_url: str, *, timeout_s: float) -> RedisStore:
+def open_store(
+    settings: Settings, redis_url: str, *, timeout_s: float, metrics: Metrics | None = None
+) -> RedisStore:
     """A store whose connections open when they are first needed. Raises StartupRefused."""
     try:
-        client = connect(redis_url, timeout_s=timeout_s)
-        # An unknown option shows only here.
-        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-    except (ValueError, TypeError, *REDIS_ERRORS):
+        redis = connect(redis_url, timeout_s=timeout_s, metrics=metrics)
+    except (ValueError, OSError):
         # The reason may quote a part of the password, where that has a `/` or `#` in it.
         raise StartupRefused(f"CTR_REDIS_URL: {REDIS_URL_RULE}") from None
-    return RedisStore(client, max_stored_behaviors=settings.max_stored_behaviors)
+    return RedisStore(redis, max_stored_behaviors=settings.max_stored_behaviors)
 
 
 async def _drain(models: ServedModels, within_s: int) -> None:

@@ -59,6 +59,18 @@ class Settings(BaseSettings):
     redis_timeout_ms: float = Field(
         default=100, gt=0, le=10_000, description="longest wait for features before going without"
     )
+    stale_history_mib: int = Field(
+        default=64,
+        ge=0,
+        le=2**20,
+        description="memory for histories read lately, for when Redis does not answer; 0: none",
+    )
+    stale_history_max_age_s: float = Field(
+        default=3_600,
+        gt=0,
+        allow_inf_nan=False,
+        description="a history that was read longer ago is not used any more",
+    )
     max_stored_behaviors: int = Field(
         default=200, ge=1, le=10_000, description="behaviors kept per user in Redis"
     )

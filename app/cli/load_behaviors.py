@@ -36,7 +36,7 @@ def load_behaviors(
     from app.errors import StartupRefused
     from app.features import bulk_load
     from app.features.bulk_load import LOADING_TIMEOUT_S
-    from app.features.redis_store import REDIS_ERRORS
+    from app.features.redis_errors import REDIS_ERRORS
     from app.main import open_store
     from app.settings import read_settings
 

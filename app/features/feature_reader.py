@@ -9,11 +9,14 @@ from app.core.deadline import Deadline
 from app.core.request import NO_BEHAVIORS, Candidates, FeatureKind, RankRequest, UserContext
 from app.core.schema import FeatureSchema
 from app.features.coalescing import CoalescedReader
+from app.features.recent_histories import RecentHistories
+from app.features.redis_errors import NOT_ANSWERED
 from app.features.redis_store import FieldsRead, HistoryRead, RedisStore
 from app.monitoring.metrics import Metrics
 
 Read = TypeVar("Read", HistoryRead, FieldsRead)
 Answer = TypeVar("Answer")
+HistoriesReader = Callable[[Sequence[str]], Awaitable[list[HistoryRead]]]
 
 MAX_KEYS_PER_ROUND_TRIP = 512
 LATE = "timeout"
@@ -29,6 +32,7 @@ class RequestFeatures:
     problems: Mapping[FeatureKind, str] = field(
         default_factory=dict
     )  # what could not be had, and why
+    stale_history: bool = False  # the behaviors are a copy from an earlier read
 
     @classmethod
     def as_sent(cls, request: RankRequest) -> "RequestFeatures":
@@ -42,10 +46,18 @@ class RequestFeatures:
 class FeatureReader:
     """Reads histories, profiles and ads, each kind coalesced over all requests under way."""
 
-    def __init__(self, store: RedisStore, metrics: Metrics, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        store: RedisStore,
+        metrics: Metrics,
+        *,
+        timeout_s: float,
+        recent: RecentHistories | None = None,
+    ) -> None:
         self._metrics = metrics
         self._timeout_s = timeout_s
-        self._histories = self._coalesced("behaviors", store.read_histories)
+        self._recent = recent
+        self._histories = self._coalesced("behaviors", self._remembering(store.read_histories))
         self._profiles = self._coalesced("profile", store.read_profiles)
         self._ads = self._coalesced("ad", store.read_ads)
 
@@ -70,6 +82,7 @@ class FeatureReader:
             UserContext(request.user_id, history.behaviors, stated, request.context),
             _with_catalog(request, schema, ads),
             _problems(history, profile, ads.values()),
+            history.is_stale,
         )
 
     async def close(self) -> None:
@@ -81,7 +94,34 @@ class FeatureReader:
         if request.behaviors is not None:
             return HistoryRead(request.behaviors)
         history = await _in_time(self._histories.read(request.user_id), timeout_s)
-        return HistoryRead(problem=LATE) if history is None else history
+        if history is None:
+            history = HistoryRead(problem=LATE)
+        return self._as_last_read(request.user_id, history)
+
+    def _as_last_read(self, user_id: str, history: HistoryRead) -> HistoryRead:
+        """A read that Redis did not answer, with what it answered the last time."""
+        if self._recent is None or history.problem not in NOT_ANSWERED:
+            return history
+        behaviors = self._recent.recall(user_id)
+        if behaviors is None:
+            return history
+        return HistoryRead(behaviors, history.problem, is_stale=True)
+
+    def _remembering(self, read_many: HistoriesReader) -> HistoriesReader:
+        recent = self._recent
+        if recent is None:
+            return read_many
+
+        async def read_and_remember(user_ids: Sequence[str]) -> list[HistoryRead]:
+            reads = await read_many(user_ids)
+            recent.remember(
+                (user_id, read.behaviors if read.problem is None else None)
+                for user_id, read in zip(user_ids, reads, strict=True)
+                if read.problem not in NOT_ANSWERED
+            )
+            return reads
+
+        return read_and_remember
 
     async def _read_profile(
         self, request: RankRequest, timeout_s: float, *, wanted: bool

@@ -1,16 +1,11 @@
 """The feature cache in Redis: histories, profiles and the ad catalog. Failures are answers here."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from urllib.parse import parse_qs, urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisUnreachable
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeout
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
 
 from app.core.request import NO_BEHAVIORS, BehaviorSequence
 from app.features.behavior_codec import (
@@ -22,13 +17,14 @@ from app.features.behavior_codec import (
     redis_key,
     unpack,
 )
+from app.features.redis_address import parse_address
+from app.features.redis_errors import REDIS_ERRORS, reason_of
+from app.features.redis_link import Command, Reply
+from app.features.redis_node import RedisNode
+from app.monitoring.metrics import Metrics
 
-REDIS_ERRORS = (RedisError, OSError)  # what writes raise, for callers that do not know Redis
-URL_OPTIONS = {
-    *("db", "client_name", "protocol"),
-    *("ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile"),
-}
 APPEND_SCRIPT = files("app.features").joinpath("append.lua").read_text()
+APPEND_SHA = hashlib.sha1(APPEND_SCRIPT.encode()).hexdigest()  # noqa: S324 - Redis names it so
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +33,7 @@ class HistoryRead:
 
     behaviors: BehaviorSequence = NO_BEHAVIORS
     problem: str | None = None
+    is_stale: bool = False  # the behaviors are a copy from an earlier read
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +44,24 @@ class FieldsRead:
     problem: str | None = None
 
 
-def connect(url: str, *, timeout_s: float, max_connections: int = 8) -> "Redis":
-    """A client that fails fast: short timeouts of its own, no retry inside a deadline.
-
-    Raises ValueError for a URL that cannot be used, or that would change how values are read.
-    """
-    options = set(parse_qs(urlsplit(url).query, keep_blank_values=True))
-    if not options <= URL_OPTIONS:
-        raise ValueError(f"of the URL's options only {sorted(URL_OPTIONS)} can be set")
-    pool = BlockingConnectionPool.from_url(
-        url,
-        timeout=timeout_s,  # for a free connection
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        max_connections=max_connections,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-    )
-    return Redis.from_pool(pool)
+def connect(url: str, *, timeout_s: float, metrics: Metrics | None = None) -> RedisNode:
+    """Nothing is connected yet. Raises ValueError or OSError for a URL that cannot be used."""
+    return RedisNode(parse_address(url), metrics or Metrics(), timeout_s=timeout_s)
 
 
 class RedisStore:
     """Reads and writes of the Redis contract; reads return one result per key and never raise."""
 
-    def __init__(self, client: "Redis", *, max_stored_behaviors: int) -> None:
-        self._client = client
+    def __init__(self, redis: RedisNode, *, max_stored_behaviors: int) -> None:
+        self._redis = redis
         self._max_stored_behaviors = max_stored_behaviors
-        self._append = client.register_script(APPEND_SCRIPT)
 
     async def read_histories(self, user_ids: Sequence[str]) -> list[HistoryRead]:
         keys = [redis_key(user_id) for user_id in user_ids]
         try:
             values = await self._get_strings(keys)
         except REDIS_ERRORS as error:
-            return [HistoryRead(problem=_reason(error))] * len(keys)
+            return [HistoryRead(problem=reason_of(error))] * len(keys)
         return [
             _decode_history(user_id, value) for user_id, value in zip(user_ids, values, strict=True)
         ]
@@ -99,82 +80,76 @@ class RedisStore:
         newest = sequence.newest(self._max_stored_behaviors)
         arguments = [pack_header(user_id), pack_records(newest)]
         limits = [RECORD.itemsize, self._max_stored_behaviors]
-        stored: int = await self._append(keys=[redis_key(user_id)], args=[*arguments, *limits])
-        return stored
+        call: Command = (1, redis_key(user_id), *arguments, *limits)
+        (stored,) = await self._redis.ask([("EVALSHA", APPEND_SHA, *call)])
+        if isinstance(stored, ResponseError) and str(stored).startswith("NOSCRIPT"):
+            (stored,) = await self._redis.ask([("EVAL", APPEND_SCRIPT, *call)])
+        return int(_valid(stored))
 
     async def replace(self, histories: Mapping[str, BehaviorSequence]) -> None:
-        """Writes whole histories, the newest behaviors of each, in one pipeline.
+        """Writes whole histories, the newest behaviors of each, in one round trip.
 
-        Raises RedisError as Redis said it: redis-py would add the command, and with it user ids.
+        Raises RedisError.
         """
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for user_id, sequence in histories.items():
-                newest = sequence.newest(self._max_stored_behaviors)
-                pipeline.set(redis_key(user_id), pack(user_id, newest))
-            for answer in await pipeline.execute(raise_on_error=False):
-                if isinstance(answer, RedisError):
-                    raise answer
+        commands: list[Command] = [
+            ("SET", redis_key(user_id), pack(user_id, sequence.newest(self._max_stored_behaviors)))
+            for user_id, sequence in histories.items()
+        ]
+        for answer in await self._redis.ask(commands):
+            _valid(answer)
 
     async def connection_problem(self) -> str | None:
         """Connects; None if Redis answers, else why it does not."""
         try:
-            await self._client.ping()
+            await self._redis.ask([("PING",)])
         except REDIS_ERRORS as error:
-            return _reason(error)
+            return reason_of(error)
         return None
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._redis.close()
 
-    async def _get_strings(self, keys: Sequence[str]) -> list[bytes | RedisError | None]:
+    async def _get_strings(self, keys: Sequence[str]) -> list[bytes | ResponseError | None]:
         # MGET shows a value of another type as missing. EXISTS in the same round trip tells
         # whether that happened, at the price of one command rather than one per key.
-        async with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.mget(keys)
-            pipeline.exists(*keys)
-            values, existing = await pipeline.execute()
-        if existing == sum(value is not None for value in values):
+        values, existing = await self._redis.ask([("MGET", *keys), ("EXISTS", *keys)])
+        if not isinstance(_valid(values), list) or len(values) != len(keys):
+            raise InvalidResponse("MGET is not answered with one value per key")
+        if _valid(existing) == sum(value is not None for value in values):
             return list(values)
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.get(key)
-            return list(await pipeline.execute(raise_on_error=False))
+        return await self._redis.ask([("GET", key) for key in keys])
 
     async def _read_hashes(self, keys: Sequence[str]) -> list[FieldsRead]:
         try:
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for key in keys:
-                    pipeline.hgetall(key)
-                values = await pipeline.execute(raise_on_error=False)
+            replies = await self._redis.ask([("HGETALL", key) for key in keys])
         except REDIS_ERRORS as error:
-            return [FieldsRead(problem=_reason(error))] * len(keys)
-        return [_decode_fields(value) for value in values]
+            return [FieldsRead(problem=reason_of(error))] * len(keys)
+        return [_decode_fields(reply) for reply in replies]
 
 
-def _decode_history(user_id: str, value: bytes | RedisError | None) -> HistoryRead:
+def _valid(reply: Reply) -> Reply:
+    """Raises the error that a reply is, in the words of Redis, which name no user."""
+    if isinstance(reply, RedisError):
+        raise reply
+    return reply
+
+
+def _decode_history(user_id: str, value: bytes | ResponseError | None) -> HistoryRead:
     if value is None:
         return HistoryRead()
-    if isinstance(value, RedisError):
-        return HistoryRead(problem=_reason(value))
+    if isinstance(value, ResponseError):
+        return HistoryRead(problem=reason_of(value))
     try:
         return HistoryRead(unpack(user_id, value))
     except UnreadableHistory as error:
         return HistoryRead(problem=error.reason)
 
 
-def _decode_fields(value: Mapping[bytes, bytes] | RedisError) -> FieldsRead:
-    if isinstance(value, RedisError):
-        return FieldsRead(problem=_reason(value))
+def _decode_fields(reply: Reply) -> FieldsRead:
+    if isinstance(reply, ResponseError):
+        return FieldsRead(problem=reason_of(reply))
     try:
-        return FieldsRead({name.decode(): text.decode() for name, text in value.items()})
-    except UnicodeDecodeError:
+        texts = [text.decode() for text in reply]
+        return FieldsRead(dict(zip(texts[::2], texts[1::2], strict=True)))
+    except (UnicodeDecodeError, AttributeError, TypeError, ValueError):
         return FieldsRead(problem="corrupt")
-
-
-def _reason(error: Exception) -> str:
-    """A metrics label: few values, whatever Redis says."""
-    if isinstance(error, RedisTimeout | TimeoutError):
-        return "timeout"
-    if "WRONGTYPE" in str(error):
-        return "wrong_type"
-    return "unreachable" if isinstance(error, RedisUnreachable | OSError) else "redis_error"

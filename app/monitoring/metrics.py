@@ -12,6 +12,7 @@ SECONDS = (
 )
 SHED_REASONS = ("overloaded", "deadline-exceeded", "not-ready", "engine-failed")
 COUNTS = tuple(float(2**power) for power in range(11))  # 1 to 1024
+AGES_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 24 * 3600.0)
 PAIRS = tuple(
     float(4**power) for power in range(4, 11)
 )  # 256 to 1,048,576 candidate-behavior pairs
@@ -26,6 +27,7 @@ class Metrics:
         self._register_batching()
         self._register_user_states()
         self._register_features()
+        self._register_redis()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -158,3 +160,47 @@ class Metrics:
             ("field",),
             registry=self.registry,
         )
+
+        self.history_copy_lookups = Counter(
+            "ctr_history_copy_lookups_total",
+            "Histories looked for among those read lately, because Redis did not answer.",
+            ("result",),
+            registry=self.registry,
+        )
+        for result in ("hit", "too_old", "miss"):
+            self.history_copy_lookups.labels(result)
+        self.history_copy_age_seconds = Histogram(
+            "ctr_history_copy_age_seconds",
+            "How long ago a history had been read that a request was answered with.",
+            buckets=AGES_S,
+            registry=self.registry,
+        )
+        self.history_copy_bytes = Gauge(
+            "ctr_history_copy_memory_bytes",
+            "Memory that histories read lately take.",
+            registry=self.registry,
+        )
+
+    def _register_redis(self) -> None:
+        self.redis_circuit_state = Gauge(
+            "ctr_redis_circuit_state",
+            "Whether a Redis server is asked: 0 yes, 1 on probation, 2 not before a probe answers.",
+            ("node",),
+            registry=self.registry,
+        )
+        self.redis_circuit_changes = Counter(
+            "ctr_redis_circuit_changes_total",
+            "Times that a circuit became closed, half_open or open.",
+            ("state",),
+            registry=self.registry,
+        )
+        self.redis_connects = Counter(
+            "ctr_redis_connects_total",
+            "Attempts to connect to Redis: opened, failed, or held_back to spare the server.",
+            ("result",),
+            registry=self.registry,
+        )
+        for state in ("closed", "half_open", "open"):
+            self.redis_circuit_changes.labels(state)
+        for result in ("opened", "failed", "held_back"):
+            self.redis_connects.labels(result)

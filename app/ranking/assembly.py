@@ -42,4 +42,6 @@ def assemble(
 
 
 def _rung(features: RequestFeatures) -> Degradation | None:
-    return "no_history" if "behaviors" in features.problems else None
+    if "behaviors" not in features.problems:
+        return None
+    return "stale_history" if features.stale_history else "no_history"

@@ -12,7 +12,7 @@ from app.features.feature_reader import FeatureReader, RequestFeatures
 
 PATIENCE_S = 20.0  # nobody waits for an ad meanwhile; half of it is for Redis
 # An answer may be degraded, a file may not: without these reads there is no point in going on.
-LOST_REDIS = frozenset({"timeout", "unreachable", "redis_error"})
+LOST_REDIS = frozenset({"timeout", "unreachable", "redis_error", "circuit_open"})
 NO_REDIS = (
     "CTR_REDIS_URL is not set: users of rows without behaviors count as users without history"
 )

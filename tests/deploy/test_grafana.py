@@ -116,7 +116,8 @@ def test_seconds_are_shown_as_seconds_and_shares_as_shares():
     for title, panel in PANELS.items():
         unit = panel["fieldConfig"]["defaults"]["unit"]
         expressions = " ".join(target["expr"] for target in panel["targets"])
-        assert ("_duration_seconds_" in expressions) == (unit == "s"), title
+        is_time = bool(re.search("_(duration|age)_seconds_", expressions))
+        assert is_time == (unit == "s"), title
         assert ("memory_bytes" in expressions) == (unit == "bytes"), title
 
 

@@ -12,6 +12,7 @@ from app.core.request import Candidates, FieldValue, RankRequest
 from app.core.schema import DenseSideField, FeatureSchema, SparseField, SparseSideField
 from app.features.behavior_codec import pack, redis_key
 from app.features.feature_reader import FeatureReader
+from app.features.recent_histories import RecentHistories
 from app.monitoring.metrics import Metrics
 from tests.features.histories import as_rows, history
 from tests.features.redis_stores import (
@@ -58,10 +59,14 @@ COMPLETE = candidates(item_id=["item-1"], category_id=["books"], price=[4.5])
 
 @asynccontextmanager
 async def open_reader(
-    url: str, metrics: Metrics | None = None, *, timeout_s: float = PATIENT_S
+    url: str,
+    metrics: Metrics | None = None,
+    *,
+    timeout_s: float = PATIENT_S,
+    recent: RecentHistories | None = None,
 ) -> AsyncIterator[FeatureReader]:
     async with open_store(url, timeout_s=timeout_s) as store:
-        reader = FeatureReader(store, metrics or Metrics(), timeout_s=timeout_s)
+        reader = FeatureReader(store, metrics or Metrics(), timeout_s=timeout_s, recent=recent)
         try:
             yield reader
         finally:
@@ -296,6 +301,63 @@ async def test_a_silent_redis_is_given_up_after_the_shorter_of_timeout_and_deadl
     assert features.problems == dict.fromkeys(("behaviors", "profile", "ad"), "timeout")
     assert (len(features.user.behaviors), features.user.profile) == (0, {})
     assert features.candidates is request.candidates
+
+
+def copies(metrics: Metrics) -> RecentHistories:
+    return RecentHistories(metrics, max_bytes=2**20, max_age_s=3600)
+
+
+async def test_a_history_that_cannot_be_had_is_the_one_that_was_read_last(redis_url):
+    with raw_client(redis_url) as redis:
+        redis.set(redis_key("user-1"), pack("user-1", history("a", "b")))
+    request, stranger = RankRequest("user-1", COMPLETE), RankRequest("user-2", COMPLETE)
+    recent = copies(Metrics())
+    async with open_reader(redis_url, recent=recent) as reader:
+        fresh = await reader.read(request, BARE, soon())
+    async with open_reader(url_where_nothing_listens(), recent=recent) as reader:
+        stale = await reader.read(request, BARE, soon())
+        unknown = await reader.read(stranger, BARE, soon())
+
+    assert not fresh.stale_history
+    assert stale.stale_history
+    assert as_rows(stale.user.behaviors) == as_rows(history("a", "b"))
+    assert stale.problems == {"behaviors": "unreachable"}
+    assert not unknown.stale_history
+    assert len(unknown.user.behaviors) == 0
+
+
+async def test_a_late_history_is_the_one_that_was_read_last():
+    recent = copies(Metrics())
+    recent.remember([("user-1", history("a"))])
+    async with (
+        silent_server() as url,
+        open_reader(url, timeout_s=IMPATIENT_S, recent=recent) as reader,
+    ):
+        features = await reader.read(RankRequest("user-1", COMPLETE), BARE, soon())
+
+    assert features.stale_history
+    assert features.problems == {"behaviors": "timeout"}
+    assert as_rows(features.user.behaviors) == as_rows(history("a"))
+
+
+async def test_while_redis_answers_no_copy_is_used(redis_url):
+    metrics = Metrics()
+    recent = copies(metrics)
+    request = RankRequest("user-1", COMPLETE)
+    recent.remember([("user-1", history("a"))])
+    async with open_reader(redis_url, metrics, recent=recent) as reader:
+        erased = await reader.read(request, BARE, soon())
+        recent.remember([("user-1", history("a"))])
+        with raw_client(redis_url) as redis:
+            redis.set(redis_key("user-1"), pack("user-2", history("b")))
+        foreign = await reader.read(request, BARE, soon())
+
+    for features in (erased, foreign):
+        assert not features.stale_history
+        assert len(features.user.behaviors) == 0
+    assert foreign.problems == {"behaviors": "foreign_user"}
+    assert recent.recall("user-1") is None
+    assert sample(metrics, "ctr_history_copy_lookups_total", result="hit") == 0
 
 
 async def test_reads_are_counted_by_kind_and_outcome(redis_url):

@@ -5,6 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
+from tests.eventually import eventually_async
 from tests.features.histories import as_rows, history
 from tests.features.redis_stores import (
     IMPATIENT_S,
@@ -29,10 +30,14 @@ async def problems(store) -> set[str | None]:
     return {read.problem for read in reads}
 
 
+async def has_no_problem(store) -> bool:
+    return await problems(store) == {None}
+
+
 async def test_a_redis_that_nobody_runs_is_unreachable():
     async with open_store(url_where_nothing_listens()) as store:
-        assert await problems(store) == {"unreachable"}
         assert await store.connection_problem() == "unreachable"
+        assert await problems(store) == {"unreachable"}
 
 
 async def test_a_host_that_does_not_exist_is_unreachable():
@@ -57,17 +62,19 @@ async def test_a_redis_that_refuses_every_command_is_a_redis_error(redis_url):
         redis.acl_deluser("nobody")
 
 
-async def test_the_next_read_works_once_redis_is_back(tmp_path):
+async def test_reads_work_again_once_redis_is_back(tmp_path):
     socket_path = tmp_path / "redis.sock"
     async with open_store(f"unix://{socket_path}") as store:
         with redis_at(socket_path):
             before = await problems(store)
         down = await problems(store)
         with redis_at(socket_path):
+            waited_s = await eventually_async(lambda: has_no_problem(store))
             back = await problems(store)
             appended = await store.append("user-1", history("a"))
 
     assert (before, down, back) == ({None}, {"unreachable"}, {None})
+    assert waited_s < 2
     assert appended == 1
 
 
@@ -81,8 +88,12 @@ async def test_abandoned_reads_leave_no_reply_behind_for_others(redis_url):
         async def read(user_id: str) -> None:
             (answer,) = await store.read_histories([user_id])
             tasks[random.integers(len(tasks))].cancel()
-            assert as_rows(answer.behaviors) == as_rows(history(f"item of {user_id}"))
+            # Who gives up costs a connection, and there are only so many in a second.
+            if answer.problem is None:
+                assert as_rows(answer.behaviors) == as_rows(history(f"item of {user_id}"))
+                answered.append(user_id)
 
+        answered: list[str] = []
         tasks += [
             asyncio.create_task(read(users[n])) for n in random.integers(len(users), size=500)
         ]
@@ -91,3 +102,4 @@ async def test_abandoned_reads_leave_no_reply_behind_for_others(redis_url):
     cancelled = sum(isinstance(end, asyncio.CancelledError) for end in ends)
     assert 0 < cancelled < len(ends)
     assert ends.count(None) == len(ends) - cancelled
+    assert answered

@@ -9,6 +9,7 @@ from redis import Redis
 
 from app.features.behavior_codec import redis_key
 from tests.api.bodies import BEHAVIORS, Json, body, ctr_by_ad, store_history, wire_behaviors
+from tests.eventually import eventually
 from tests.service.stoppable_redis import StoppableRedis, stoppable_redis
 from tests.serving import RunningService, patient, serving
 
@@ -57,15 +58,22 @@ def test_redis_may_die_and_come_back_while_the_service_answers(
 
         redis.kill()
         without = [service.ranking(body()) for _ in range(5)]
+        never_read = service.ranking(body(user_id="user-2"))
         redis.start()
         remember(redis)
+        waited_s = eventually(lambda: service.ranking(body())["degraded"] is None)
         after = service.ranking(body())
 
         assert before["user"]["behaviors"] == after["user"]["behaviors"] == 3
         assert before["degraded"] is after["degraded"] is None
         for answer in without:
-            assert_degraded(answer)
-        assert degraded_because(service, "unreachable") == 5
+            assert answer["degraded"] == "stale_history"
+            assert answer["user"]["behaviors"] == 3
+            assert ctr_by_ad(answer) == pytest.approx(ctr_by_ad(before), abs=1e-6)
+        assert_degraded(never_read)
+        for reason in ("unreachable", "circuit_open"):
+            assert degraded_because(service, reason, rung="stale_history") > 0
+        assert waited_s < 2
 
 
 def test_a_redis_that_hangs_is_not_waited_for(model_store: Path, redis: StoppableRedis) -> None:
@@ -74,15 +82,34 @@ def test_a_redis_that_hangs_is_not_waited_for(model_store: Path, redis: Stoppabl
         remember(redis)
 
         redis.freeze()
-        hanging = [service.ranking(body()) for _ in range(3)]
+        hanging = [service.ranking(body()) for _ in range(2)]
         inline = service.ranking(body(behaviors=INLINE, profile={}))
         degraded = degraded_because(service, "timeout")
         redis.thaw()
 
         for answer in hanging:
             assert_degraded(answer)
-        assert degraded == 3
+        assert degraded == 2
         assert inline["degraded"] is None
+
+
+def test_a_redis_that_keeps_hanging_is_not_even_asked(
+    model_store: Path, redis: StoppableRedis
+) -> None:
+    settings = patient(model_store=model_store, redis_timeout_ms=20)
+    with serving(settings, redis.url) as service:
+        remember(redis)
+
+        redis.freeze()
+        eventually(lambda: service.ranking(body()) and degraded_because(service, "circuit_open"))
+        timeouts = reads_with(service, "timeout")
+        answers = [service.ranking(body()) for _ in range(20)]
+        redis.thaw()
+
+        for answer in answers:
+            assert_degraded(answer)
+        assert reads_with(service, "timeout") == timeouts
+        assert service.metric("ctr_redis_circuit_state") == 2
 
 
 def test_a_redis_that_hangs_leaves_time_to_score_within_the_budget(
@@ -111,7 +138,7 @@ def test_the_right_histories_come_back_after_a_hang(
         redis.freeze()
         late = service.ranking(body(user_id="user-3"))
         redis.thaw()
-        client.ping()
+        eventually(lambda: service.ranking(body(user_id="user-3"))["degraded"] is None)
         recovered = {user_id: service.ranking(body(user_id=user_id)) for user_id in users}
 
         assert_degraded(late)
@@ -207,8 +234,8 @@ def assert_degraded(answer: Json) -> None:
     assert len(answer["ranked"]) == 5
 
 
-def degraded_because(service: RunningService, reason: str) -> float:
-    return service.metric("ctr_degraded_total", rung="no_history", reason=reason)
+def degraded_because(service: RunningService, reason: str, rung: str = "no_history") -> float:
+    return service.metric("ctr_degraded_total", rung=rung, reason=reason)
 
 
 def reads_with(service: RunningService, outcome: str) -> float:
