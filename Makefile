@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c '' 2>/dev/nu
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo serve test lint format bench clean
+.PHONY: help demo serve test chaos lint format bench clean
 
 help:  ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ serve: $(VENV)/installed-embedded  ## Serve the model store (settings: CTR_* var
 
 test: $(VENV)/installed-dev  ## Run every test
 	$(BIN)/python -m pytest
+
+chaos: $(VENV)/installed-dev  ## Break Redis in every way under load, and print what requests saw of it
+	$(BIN)/python -m pytest -m "chaos or not chaos" tests/chaos tests/features/test_redis_sentinel.py
 
 lint: $(VENV)/installed-dev  ## Check style, types and architecture
 	$(BIN)/ruff check .

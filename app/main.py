@@ -26,8 +26,8 @@ from app.registry.served_models import ServedModels, choose_default
 from app.settings import Settings, unknown_variables
 
 REDIS_URL_RULE = (
-    "it must be a redis://, rediss:// or unix:// URL with known options, special characters of "
-    "its password percent-encoded"
+    "it must be a redis://, rediss:// or unix:// URL, or one of redis+sentinel:// or "
+    "redis+cluster://, with known options, special characters of its password percent-encoded"
 )
 
 log = logging.getLogger(__name__)
@@ -108,8 +108,15 @@ def open_store(
     settings: Settings, redis_url: str, *, timeout_s: float, metrics: Metrics | None = None
 ) -> RedisStore:
     """A store whose connections open when they are first needed. Raises StartupRefused."""
+    password = settings.redis_sentinel_password
     try:
-        redis = connect(redis_url, timeout_s=timeout_s, metrics=metrics)
+        redis = connect(
+            redis_url,
+            timeout_s=timeout_s,
+            metrics=metrics,
+            sentinel_username=settings.redis_sentinel_username,
+            sentinel_password=None if password is None else password.get_secret_value(),
+        )
     except (ValueError, OSError):
         # The reason may quote a part of the password, where that has a `/` or `#` in it.
         raise StartupRefused(f"CTR_REDIS_URL: {REDIS_URL_RULE}") from None

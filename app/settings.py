@@ -54,7 +54,14 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = Field(
         default=None,
-        description="`redis://`, `rediss://` or `unix://`; unset: an embedded server, empty",
+        description="`redis://`, `rediss://`, `unix://`, `redis+sentinel://` or "
+        "`redis+cluster://`; unset: an embedded server, empty",
+    )
+    redis_sentinel_username: str | None = Field(
+        default=None, description="the user to log in to sentinels as"
+    )
+    redis_sentinel_password: SecretStr | None = Field(
+        default=None, description="the password to log in to sentinels with"
     )
     redis_timeout_ms: float = Field(
         default=100, gt=0, le=10_000, description="longest wait for features before going without"

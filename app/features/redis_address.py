@@ -1,13 +1,19 @@
 """From CTR_REDIS_URL to where Redis is and how to log in there."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 from redis.asyncio.connection import parse_url
 
-DEFAULT_HOST, DEFAULT_PORT = "localhost", 6379
+Topology = Literal["single", "sentinel", "cluster"]
+
+TOPOLOGIES: dict[str, Topology] = {"": "single", "sentinel": "sentinel", "cluster": "cluster"}
+SCHEMES = ("redis", "rediss")
+DEFAULT_HOST = "localhost"
+DEFAULT_PORTS = {"": 6379, "sentinel": 26379, "cluster": 6379}
 TLS_OPTIONS = {
     *("ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile"),
     "ssl_check_hostname",
@@ -24,8 +30,8 @@ CERT_REQUIREMENTS = {
 class Place:
     """Where a server listens: a host and port, or a Unix socket."""
 
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
+    host: str
+    port: int
     path: str | None = None
 
     def __str__(self) -> str:
@@ -41,6 +47,7 @@ class Login:
     db: int = 0
     client_name: str | None = None
     tls: ssl.SSLContext | None = None
+    expects_master: bool = False  # a replica that was a master before will not do
 
     def commands(self) -> list[tuple[str | int, ...]]:
         commands: list[tuple[str | int, ...]] = []
@@ -51,37 +58,84 @@ class Login:
             commands.append(("SELECT", self.db))
         if self.client_name:
             commands.append(("CLIENT", "SETNAME", self.client_name))
+        if self.expects_master:
+            commands.append(("ROLE",))
         return commands
 
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """One server and how to log in there."""
+    """Where to begin: the server, the sentinels that know the master, or some cluster nodes."""
 
-    place: Place
+    topology: Topology
+    places: tuple[Place, ...]
     login: Login
+    master: str = ""  # its name, for sentinels
+    sentinel_login: Login = Login()
 
 
-def parse_address(url: str) -> RedisAddress:
-    """Raises ValueError or OSError for a URL that cannot be used; the message may quote it."""
-    options = set(parse_qs(urlsplit(url).query, keep_blank_values=True))
+def parse_address(
+    url: str, *, sentinel_username: str | None = None, sentinel_password: str | None = None
+) -> RedisAddress:
+    """Raises ValueError or OSError for a URL that cannot be used; the message may quote it.
+
+    redis://USER:PASSWORD@HOST:PORT/DB                     rediss:// with TLS, in all of these
+    unix:///PATH/TO/SOCKET
+    redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DB
+    redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT
+    """
+    parts = urlsplit(url)
+    options = set(parse_qs(parts.query, keep_blank_values=True))
     if not options <= URL_OPTIONS:
         raise ValueError(f"of the URL's options only {sorted(URL_OPTIONS)} can be set")
-    parsed: dict[str, Any] = dict(parse_url(url))
-    is_tls = urlsplit(url).scheme == "rediss"
-    if not is_tls and options & TLS_OPTIONS:
+    scheme, _, topology = parts.scheme.partition("+")
+    if topology not in TOPOLOGIES or (topology and scheme not in SCHEMES):
+        raise ValueError(f"the URL must begin with one of {SCHEMES}, and may go on +sentinel://")
+    if scheme != "rediss" and options & TLS_OPTIONS:
         raise ValueError("options of TLS need a rediss:// URL")
-    place = Place(
-        parsed.get("host", DEFAULT_HOST), parsed.get("port", DEFAULT_PORT), parsed.get("path")
-    )
+    user, _, hosts = parts.netloc.rpartition("@")
+    master, path = "", parts.path
+    if topology == "sentinel":
+        master, _, db = parts.path.removeprefix("/").partition("/")
+        path = f"/{db}"
+        if not master:
+            raise ValueError("sentinels are asked for a master by name: /MASTER")
+    one_host = hosts if not topology else ""
+    plain = urlunsplit((scheme, f"{user}@{one_host}", path, parts.query, ""))
+    parsed: dict[str, Any] = dict(parse_url(plain if topology else url))
+    if topology == "cluster" and (path.strip("/") or "db" in options):
+        raise ValueError("a cluster has no databases")
+    tls = _tls(parsed) if scheme == "rediss" else None
     login = Login(
         parsed.get("username"),
         parsed.get("password"),
         parsed.get("db", 0),
         parsed.get("client_name"),
-        _tls(parsed) if is_tls else None,
+        tls,
+        expects_master=topology == "sentinel",
     )
-    return RedisAddress(place, login)
+    return RedisAddress(
+        TOPOLOGIES[topology],
+        _places(hosts, DEFAULT_PORTS[topology]) if topology else (_place(parsed),),
+        login,
+        unquote(master),
+        Login(sentinel_username, sentinel_password, tls=tls),
+    )
+
+
+def _place(parsed: Mapping[str, Any]) -> Place:
+    host, port = parsed.get("host", DEFAULT_HOST), parsed.get("port", DEFAULT_PORTS[""])
+    return Place(host, port, parsed.get("path"))
+
+
+def _places(hosts: str, default_port: int) -> tuple[Place, ...]:
+    places = []
+    for host in hosts.split(","):
+        parts = urlsplit(f"//{host}")
+        if not parts.hostname:
+            raise ValueError("a host is missing")
+        places.append(Place(parts.hostname, parts.port or default_port))
+    return tuple(places)
 
 
 def _tls(options: dict[str, Any]) -> ssl.SSLContext:

@@ -103,8 +103,12 @@ async def open_link(place: Place, login: Login) -> RedisLink:
         _, link = await loop.create_connection(RedisLink, place.host, place.port, ssl=login.tls)
     commands = login.commands()
     if commands:
-        for reply in await link.ask(commands):
+        replies = await link.ask(commands)
+        for reply in replies:
             if isinstance(reply, ResponseError):
                 link.close()
                 raise LoginRefused(str(reply).split(" ", 1)[0])  # the rest might quote us
+        if login.expects_master and replies[-1][0] != b"master":
+            link.close()
+            raise RedisUnreachable("this is not the master any more")
     return link

@@ -1,11 +1,12 @@
 """The feature cache in Redis: histories, profiles and the ad catalog. Failures are answers here."""
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 
-from redis.exceptions import InvalidResponse, RedisError, ResponseError
+from redis.exceptions import InvalidResponse, ResponseError
 
 from app.core.request import NO_BEHAVIORS, BehaviorSequence
 from app.features.behavior_codec import (
@@ -20,7 +21,7 @@ from app.features.behavior_codec import (
 from app.features.redis_address import parse_address
 from app.features.redis_errors import REDIS_ERRORS, reason_of
 from app.features.redis_link import Command, Reply
-from app.features.redis_node import RedisNode
+from app.features.redis_servers import RedisServers
 from app.monitoring.metrics import Metrics
 
 APPEND_SCRIPT = files("app.features").joinpath("append.lua").read_text()
@@ -44,24 +45,38 @@ class FieldsRead:
     problem: str | None = None
 
 
-def connect(url: str, *, timeout_s: float, metrics: Metrics | None = None) -> RedisNode:
+def connect(
+    url: str,
+    *,
+    timeout_s: float,
+    metrics: Metrics | None = None,
+    sentinel_username: str | None = None,
+    sentinel_password: str | None = None,
+) -> RedisServers:
     """Nothing is connected yet. Raises ValueError or OSError for a URL that cannot be used."""
-    return RedisNode(parse_address(url), metrics or Metrics(), timeout_s=timeout_s)
+    address = parse_address(
+        url, sentinel_username=sentinel_username, sentinel_password=sentinel_password
+    )
+    return RedisServers(address, metrics or Metrics(), timeout_s=timeout_s)
 
 
 class RedisStore:
     """Reads and writes of the Redis contract; reads return one result per key and never raise."""
 
-    def __init__(self, redis: RedisNode, *, max_stored_behaviors: int) -> None:
+    def __init__(self, redis: RedisServers, *, max_stored_behaviors: int) -> None:
         self._redis = redis
         self._max_stored_behaviors = max_stored_behaviors
 
     async def read_histories(self, user_ids: Sequence[str]) -> list[HistoryRead]:
         keys = [redis_key(user_id) for user_id in user_ids]
-        try:
-            values = await self._get_strings(keys)
-        except REDIS_ERRORS as error:
-            return [HistoryRead(problem=reason_of(error))] * len(keys)
+        if self._redis.is_sharded:
+            # MGET takes keys of one slot only.
+            values = await self._redis.ask_each(keys, [("GET", key) for key in keys])
+        else:
+            try:
+                values = await self._get_strings(keys)
+            except REDIS_ERRORS as error:
+                return [HistoryRead(problem=reason_of(error))] * len(keys)
         return [
             _decode_history(user_id, value) for user_id, value in zip(user_ids, values, strict=True)
         ]
@@ -81,27 +96,30 @@ class RedisStore:
         arguments = [pack_header(user_id), pack_records(newest)]
         limits = [RECORD.itemsize, self._max_stored_behaviors]
         call: Command = (1, redis_key(user_id), *arguments, *limits)
-        (stored,) = await self._redis.ask([("EVALSHA", APPEND_SHA, *call)])
+        keys = [redis_key(user_id)]
+        (stored,) = await self._redis.ask_each(keys, [("EVALSHA", APPEND_SHA, *call)])
         if isinstance(stored, ResponseError) and str(stored).startswith("NOSCRIPT"):
-            (stored,) = await self._redis.ask([("EVAL", APPEND_SCRIPT, *call)])
+            (stored,) = await self._redis.ask_each(keys, [("EVAL", APPEND_SCRIPT, *call)])
         return int(_valid(stored))
 
     async def replace(self, histories: Mapping[str, BehaviorSequence]) -> None:
-        """Writes whole histories, the newest behaviors of each, in one round trip.
+        """Writes whole histories, the newest behaviors of each, in one round trip a server.
 
         Raises RedisError.
         """
+        keys = [redis_key(user_id) for user_id in histories]
         commands: list[Command] = [
-            ("SET", redis_key(user_id), pack(user_id, sequence.newest(self._max_stored_behaviors)))
-            for user_id, sequence in histories.items()
+            ("SET", key, pack(user_id, sequence.newest(self._max_stored_behaviors)))
+            for key, (user_id, sequence) in zip(keys, histories.items(), strict=True)
         ]
-        for answer in await self._redis.ask(commands):
+        for answer in await self._redis.ask_each(keys, commands):
             _valid(answer)
 
     async def connection_problem(self) -> str | None:
-        """Connects; None if Redis answers, else why it does not."""
+        """Connects; None if every server answers, else why the first that fails does not."""
         try:
-            await self._redis.ask([("PING",)])
+            nodes = await self._redis.nodes()
+            await asyncio.gather(*(node.ask([("PING",)]) for node in nodes))
         except REDIS_ERRORS as error:
             return reason_of(error)
         return None
@@ -109,44 +127,44 @@ class RedisStore:
     async def close(self) -> None:
         await self._redis.close()
 
-    async def _get_strings(self, keys: Sequence[str]) -> list[bytes | ResponseError | None]:
+    async def _get_strings(self, keys: Sequence[str]) -> list[Reply]:
+        (node,) = await self._redis.nodes()
         # MGET shows a value of another type as missing. EXISTS in the same round trip tells
         # whether that happened, at the price of one command rather than one per key.
-        values, existing = await self._redis.ask([("MGET", *keys), ("EXISTS", *keys)])
+        values, existing = await node.ask([("MGET", *keys), ("EXISTS", *keys)])
         if not isinstance(_valid(values), list) or len(values) != len(keys):
             raise InvalidResponse("MGET is not answered with one value per key")
         if _valid(existing) == sum(value is not None for value in values):
             return list(values)
-        return await self._redis.ask([("GET", key) for key in keys])
+        return await node.ask([("GET", key) for key in keys])
 
     async def _read_hashes(self, keys: Sequence[str]) -> list[FieldsRead]:
-        try:
-            replies = await self._redis.ask([("HGETALL", key) for key in keys])
-        except REDIS_ERRORS as error:
-            return [FieldsRead(problem=reason_of(error))] * len(keys)
+        replies = await self._redis.ask_each(keys, [("HGETALL", key) for key in keys])
         return [_decode_fields(reply) for reply in replies]
 
 
 def _valid(reply: Reply) -> Reply:
     """Raises the error that a reply is, in the words of Redis, which name no user."""
-    if isinstance(reply, RedisError):
+    if isinstance(reply, REDIS_ERRORS):
         raise reply
     return reply
 
 
-def _decode_history(user_id: str, value: bytes | ResponseError | None) -> HistoryRead:
+def _decode_history(user_id: str, value: Reply) -> HistoryRead:
     if value is None:
         return HistoryRead()
-    if isinstance(value, ResponseError):
+    if isinstance(value, REDIS_ERRORS):
         return HistoryRead(problem=reason_of(value))
     try:
         return HistoryRead(unpack(user_id, value))
     except UnreadableHistory as error:
         return HistoryRead(problem=error.reason)
+    except TypeError:  # a reply to another kind of question
+        return HistoryRead(problem="redis_error")
 
 
 def _decode_fields(reply: Reply) -> FieldsRead:
-    if isinstance(reply, ResponseError):
+    if isinstance(reply, REDIS_ERRORS):
         return FieldsRead(problem=reason_of(reply))
     try:
         texts = [text.decode() for text in reply]

@@ -30,7 +30,7 @@ async def link_to(answers: Sequence[bytes]) -> AsyncIterator[tuple[RedisLink, Sc
 
 async def test_every_command_gets_its_own_reply(redis_url):
     address = parse_address(redis_url)
-    link = await open_link(address.place, address.login)
+    link = await open_link(address.places[0], address.login)
 
     first = await link.ask([("SET", "key", b"\x00\xff"), ("GET", "key"), ("GET", "no such key")])
     second = await link.ask([("LPUSH", "key", 1), ("MGET", "key", "no such key")])
@@ -102,7 +102,7 @@ async def test_a_login_that_is_refused_says_so_and_quotes_nothing(redis_url, url
     login = parse_address(url).login
 
     with pytest.raises(LoginRefused) as refused:
-        await open_link(parse_address(redis_url).place, login)
+        await open_link(parse_address(redis_url).places[0], login)
 
     assert isinstance(refused.value, RedisError)
     assert "wrong" not in str(refused.value)
@@ -114,7 +114,7 @@ async def test_it_logs_in_as_the_urls_user_into_the_urls_database(redis_url):
             "reader", enabled=True, passwords=["+s:e/c#ret"], keys=["*"], commands=["+@all"]
         )
         login = parse_address("redis://reader:s%3Ae%2Fc%23ret@/3?client_name=ctr").login
-        link = await open_link(parse_address(redis_url).place, login)
+        link = await open_link(parse_address(redis_url).places[0], login)
 
         (user, description, _) = await link.ask(
             [("ACL", "WHOAMI"), ("CLIENT", "INFO"), ("FLUSHDB",)]

@@ -11,7 +11,8 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from app.features.circuit_breaker import FAILURES_TO_OPEN, Circuit
 from app.features.redis_address import parse_address
 from app.features.redis_errors import REDIS_ERRORS, CircuitOpen
-from app.features.redis_node import MAX_LINKS, RedisNode
+from app.features.redis_links import MAX_LINKS
+from app.features.redis_node import RedisNode
 from app.monitoring.metrics import Metrics
 from tests.eventually import eventually_async
 from tests.features.redis_stores import (
@@ -32,7 +33,9 @@ PING = [("PING",)]
 async def node_at(
     url: str, metrics: Metrics | None = None, *, timeout_s: float = PATIENT_S
 ) -> AsyncIterator[RedisNode]:
-    node = RedisNode(parse_address(url), metrics or Metrics(), timeout_s=timeout_s)
+    address = parse_address(url)
+    (place,) = address.places
+    node = RedisNode(place, address.login, metrics or Metrics(), timeout_s=timeout_s)
     try:
         yield node
     finally:

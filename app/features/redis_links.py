@@ -1,0 +1,69 @@
+"""The connections to one server: opened when needed, kept while they answer, bounded in number."""
+
+import asyncio
+from collections.abc import Sequence
+
+from redis.exceptions import ConnectionError as RedisUnreachable
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from app.features.connect_budget import ConnectBudget
+from app.features.redis_address import Login, Place
+from app.features.redis_link import Command, RedisLink, Reply, open_link
+from app.monitoring.metrics import Metrics
+
+MAX_LINKS = 8  # reads of one kind share round trips, so that few are ever needed
+
+
+class RedisLinks:
+    """As many connections as round trips at the same time, MAX_LINKS at most and no more than
+    that in a second. One whose round trip failed is never used again."""
+
+    def __init__(self, place: Place, login: Login, metrics: Metrics) -> None:
+        self._place = place
+        self._login = login
+        self._idle: list[RedisLink] = []
+        self._free = asyncio.Semaphore(MAX_LINKS)
+        self._budget = ConnectBudget(MAX_LINKS)
+        self._connects = metrics.redis_connects
+        self._is_closed = False
+
+    async def round_trip(self, commands: Sequence[Command], timeout_s: float) -> list[Reply]:
+        """One reply for each command, without a retry; raises one of REDIS_ERRORS."""
+        try:
+            async with asyncio.timeout(timeout_s), self._free:
+                link = self._idle_link() or await self._open_link()
+                replies = await link.ask(commands)
+        except TimeoutError:
+            raise RedisTimeout(f"no reply within {timeout_s * 1e3:g} ms") from None
+        if self._is_closed:
+            link.close()
+        else:
+            self._idle.append(link)
+        return replies
+
+    async def close(self) -> None:
+        """Round trips under way are not cut off."""
+        self._is_closed = True
+        for link in self._idle:
+            link.close()
+        self._idle.clear()
+        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
+
+    def _idle_link(self) -> RedisLink | None:
+        while self._idle:
+            link = self._idle.pop()
+            if link.is_open:
+                return link
+        return None
+
+    async def _open_link(self) -> RedisLink:
+        if not self._budget.take():
+            self._connects.labels("held_back").inc()
+            raise RedisUnreachable(f"it was connected to {MAX_LINKS} times within a second")
+        try:
+            link = await open_link(self._place, self._login)
+        except BaseException:
+            self._connects.labels("failed").inc()
+            raise
+        self._connects.labels("opened").inc()
+        return link
