@@ -1,6 +1,7 @@
 """One Redis server, and whether it is worth asking."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from app.features.circuit_breaker import Circuit, CircuitBreaker
@@ -11,6 +12,8 @@ from app.features.redis_links import RedisLinks
 from app.monitoring.metrics import Metrics
 
 LONGEST_PROBE_S = 0.5
+
+log = logging.getLogger(__name__)
 
 
 class RedisNode:
@@ -37,6 +40,7 @@ class RedisNode:
         self._metrics = metrics
         self._breaker = CircuitBreaker(self._changed)
         self._is_closed = False
+        self._is_given_up = False
         metrics.redis_circuit_state.labels(self._name).set(self._breaker.state)
 
     async def ask(self, commands: Sequence[Command]) -> list[Reply]:
@@ -69,8 +73,18 @@ class RedisNode:
             return
         self._metrics.redis_circuit_state.labels(self._name).set(state)
         self._metrics.redis_circuit_changes.labels(state.name.lower()).inc()
+        self._say(state)
         if state is Circuit.OPEN and (self._probing is None or self._probing.done()):
             self._probing = asyncio.create_task(self._probe_while_open())
+
+    def _say(self, state: Circuit) -> None:
+        """Once when the trouble begins and once when it is over, however often it is probed."""
+        if state is Circuit.OPEN and not self._is_given_up:
+            self._is_given_up = True
+            log.warning("Redis is not waited for any more", extra={"node": self._name})
+        elif state is Circuit.CLOSED:
+            self._is_given_up = False
+            log.warning("Redis answers again", extra={"node": self._name})
 
     async def _probe_while_open(self) -> None:
         """One probe at a time, so that requests need not find out whether the server is back."""

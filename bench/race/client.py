@@ -24,6 +24,7 @@ END_OF_HEADER = b"\r\n\r\n"
 CONTENT_LENGTH = b"content-length:"
 
 Wire = tuple[bytes, bytes]  # header with the start of the body, and the rest of it
+Keep = Callable[[int, int, bytes], None]
 Result = TypeVar("Result")
 
 
@@ -41,9 +42,13 @@ def open_loop(
     intended_s: NDArray[np.float64],
     *,
     grace_s: float = GRACE_S,
+    keep: Keep | None = None,
 ) -> Outcomes:
-    """Sends request i at `intended_s[i]`, whatever has become of those before."""
-    return _run(_Load(address, requests, grace_s).open_loop(intended_s))
+    """Sends request i at `intended_s[i]`, whatever has become of those before.
+
+    keep: gets each answer's index, status and body, which are not kept otherwise.
+    """
+    return _run(_Load(address, requests, grace_s, keep).open_loop(intended_s))
 
 
 def closed_loop(
@@ -56,8 +61,15 @@ def closed_loop(
 class _Load:
     """One run: its connections, the requests that wait for one, and what became of each."""
 
-    def __init__(self, address: Address, requests: Sequence[Wire], grace_s: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        requests: Sequence[Wire],
+        grace_s: float,
+        keep: Keep | None = None,
+    ) -> None:
         self._address = address
+        self._keep = keep
         self._grace_s = grace_s
         self._requests = requests
         self._idle: list[_Connection] = []
@@ -127,7 +139,7 @@ class _Load:
         loop = asyncio.get_running_loop()
         try:
             _, connection = await loop.create_connection(
-                lambda: _Connection(self.answered, self.lost),
+                lambda: _Connection(self.answered, self.lost, self._keep),
                 self._address.host,
                 self._address.port,
             )
@@ -183,7 +195,10 @@ class _Connection(asyncio.Protocol):
         self,
         answered: Callable[["_Connection", int, int], None],
         lost: Callable[["_Connection", int | None], None],
+        keep: Keep | None,
     ) -> None:
+        self._keep = keep
+        self._body: list[bytes] = []
         self._answered = answered
         self._lost = lost
         self._index: int | None = None
@@ -201,16 +216,20 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._status:
             self._missing_bytes -= len(data)
+            self._body.append(data)
         else:
             self._header += data
             end = self._header.find(END_OF_HEADER)
             if end < 0:
                 return
             self._status = int(self._header[9:12])
-            body = len(self._header) - end - len(END_OF_HEADER)
-            self._missing_bytes = content_length(self._header[:end]) - body
+            body = self._header[end + len(END_OF_HEADER) :]
+            self._body = [body]
+            self._missing_bytes = content_length(self._header[:end]) - len(body)
         if self._missing_bytes <= 0 and self._index is not None:
             index, self._index = self._index, None
+            if self._keep is not None:
+                self._keep(index, self._status, b"".join(self._body))
             self._answered(self, index, self._status)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -40,6 +40,21 @@ def test_every_request_of_an_open_loop_is_answered_after_its_time(address):
     assert (outcomes.done_s_N >= outcomes.released_s_N).all()
 
 
+def test_answers_are_handed_to_whoever_wants_to_keep_them(address):
+    kept = {}
+
+    open_loop(
+        address,
+        [REQUEST],
+        np.linspace(0, 0.1, 20),
+        keep=lambda index, status, content: kept.update({index: (status, content)}),
+    )
+
+    assert sorted(kept) == list(range(20))
+    _, _, content = answer_of(5000).partition(b"\r\n\r\n")
+    assert set(kept.values()) == {(200, content)}
+
+
 def test_a_closed_loop_has_no_more_under_way_than_connections(address):
     outcomes = closed_loop(address, [REQUEST], connections=3, seconds=0.2)
 

@@ -10,6 +10,7 @@ from tests.api.bodies import body
 from tests.serving import ServiceProcess, service_process
 
 PASSWORD = "hunter2"  # noqa: S105 - nobody's
+SENTINEL_PASSWORD = "hunter3"  # noqa: S105 - nobody's
 USER = "somebody@example.com"
 STAGES = {"parse", "features", "queue", "encode", "compute", "render"}
 
@@ -20,6 +21,7 @@ def ended(model_store: Path) -> Iterator[ServiceProcess]:
     settings = {
         "CTR_MODEL_STORE": str(model_store),
         "CTR_REDIS_URL": f"redis://reader:{PASSWORD}@127.0.0.1:1/0",
+        "CTR_REDIS_SENTINEL_PASSWORD": SENTINEL_PASSWORD,
         "CTR_REDIS_PASSWORT": PASSWORD,  # a typing error
     }
     with service_process(settings) as running:
@@ -27,6 +29,8 @@ def ended(model_store: Path) -> Iterator[ServiceProcess]:
         service.rank(body(user_id=USER), x_request_id="ranked")
         service.rank(body(user_id=USER, top_k=0), x_request_id="refused")
         service.rank(body(user_id=USER, deadline_ms=1e-6), x_request_id="late")
+        for _ in range(5):
+            service.rank(body(user_id=USER))
         service.client.get(f"/{USER}", headers={"x-request-id": "lost"})
         for path in ("/health/live", "/health/ready", "/metrics"):
             service.client.get(path)
@@ -70,18 +74,21 @@ def test_probes_and_scrapes_are_not_logged(ended: ServiceProcess) -> None:
     assert routes == {"/v1/rank", "unmatched"}
 
 
-def test_a_redis_that_is_away_at_the_start_is_said_once(ended: ServiceProcess) -> None:
-    (line,) = (line for line in ended.log if "Redis" in line["message"])
+def test_a_redis_that_is_away_is_said_once_at_the_start_and_once_when_it_is_given_up(
+    ended: ServiceProcess,
+) -> None:
+    at_the_start, given_up = (line for line in ended.log if "Redis" in line["message"])
 
-    assert line["level"] == "WARNING"
-    assert line["reason"] == "unreachable"
+    assert at_the_start["level"] == given_up["level"] == "WARNING"
+    assert at_the_start["reason"] == "unreachable"
+    assert given_up["node"] == "127.0.0.1:1"
 
 
 def test_a_variable_that_is_no_setting_is_said_by_name(ended: ServiceProcess) -> None:
     assert [line["variable"] for line in ended.log if "variable" in line] == ["CTR_REDIS_PASSWORT"]
 
 
-@pytest.mark.parametrize("private", [PASSWORD, USER])
+@pytest.mark.parametrize("private", [PASSWORD, SENTINEL_PASSWORD, USER])
 def test_nothing_private_is_logged(ended: ServiceProcess, private: str) -> None:
     everything = json.dumps(ended.log)
 

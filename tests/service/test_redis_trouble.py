@@ -172,6 +172,20 @@ def test_a_history_that_cannot_be_read_is_left_out_and_counted(
     assert reads_with(service, reason) == reads + 1
 
 
+def test_a_value_of_many_megabytes_is_one_users_trouble(
+    service: RunningService, redis_url: str
+) -> None:
+    with Redis.from_url(redis_url) as client:
+        store_history(client, "user-2", BEHAVIORS)
+        client.setrange(redis_key("user-1"), 32 * 2**20, b"!")
+
+    huge, fine = service.ranking(body()), service.ranking(body(user_id="user-2"))
+
+    assert_degraded(huge)
+    assert fine["degraded"] is None
+    assert fine["user"]["behaviors"] == 3
+
+
 def test_another_users_history_is_never_used(service: RunningService, redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
         store_history(client, "somebody else", BEHAVIORS)
