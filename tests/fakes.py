@@ -5,8 +5,10 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 
+from app.core.deadline import Deadline
 from app.inference.batch_policy import BatchPolicy
-from app.inference.batcher import Batcher
+from app.inference.batcher import Answer, Batcher
+from app.inference.cost_model import CostModel, Size
 from app.inference.workers import ThreadWorkers
 from app.monitoring.metrics import Metrics
 
@@ -69,7 +71,17 @@ def held_batcher(
     """A batcher called "fake" before that engine."""
     workers = ThreadWorkers(threads, "fake")
     prepare = partial(HeldBatch, engine)
-    return Batcher(prepare, workers, policy, metrics, name="fake", threads=threads)
+    costs = CostModel([(Size(1, 0), 1e-3)])
+    return Batcher(prepare, workers, policy, costs, metrics, name="fake")
+
+
+async def ask(
+    batcher: Batcher[str, str], job: str, *, pairs: int = 1, within_s: float = WAIT_S
+) -> Answer[str]:
+    """One job that costs so much."""
+    jobs = [(job, Size(pairs, 0))]
+    (answer,) = await batcher.submit(jobs, deadline=Deadline.after(within_s))
+    return answer
 
 
 class HeldReads:

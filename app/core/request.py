@@ -52,6 +52,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.ad_ids)
 
+    def part(self, start: int, end: int) -> "Candidates":
+        """Those from `start` on, before `end`."""
+        fields = {name: column[start:end] for name, column in self.fields.items()}
+        return Candidates(self.ad_ids[start:end], self.bids[start:end], fields)
+
 
 @dataclass(frozen=True, slots=True)
 class UserContext:

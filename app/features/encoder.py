@@ -32,10 +32,11 @@ LARGEST_DENSE = 1e6
 
 @dataclass(frozen=True, slots=True)
 class EncodedRequests:
-    """The batch and, per request, how many of its items the model does not know."""
+    """The batch and, per request, how many items the model does not know."""
 
     batch: RaggedBatch
-    unknown_items_U: Rows
+    unknown_behaviors_U: Rows
+    unknown_candidates_U: Rows
     unknown_ids: Mapping[str, int]  # by field, over the whole batch
 
 
@@ -68,7 +69,9 @@ class Encoder:
             candidate_dense_CD=_dense(schema.candidate_dense_fields, of_ads, candidates),
             user_of_C=np.repeat(np.arange(users), candidates_U),
         )
-        return EncodedRequests(batch, _unknown_items(batch), self._unknown_ids(batch))
+        return EncodedRequests(
+            batch, _unknown_behaviors(batch), _unknown_candidates(batch), self._unknown_ids(batch)
+        )
 
     def _fields_of(self, user: UserContext) -> Fields:
         """Each field from its own source: a profile says nothing about the moment."""
@@ -181,9 +184,12 @@ def _number(value: FieldValue, missing: float) -> float:
     return number if math.isfinite(number) else missing
 
 
-def _unknown_items(batch: RaggedBatch) -> Rows:
+def _unknown_behaviors(batch: RaggedBatch) -> Rows:
     users = len(batch.lengths_U)
     behavior_user_N = np.repeat(np.arange(users), batch.lengths_U)
-    behaviors = np.bincount(behavior_user_N[batch.behaviors_NF[:, 0] == OOV_ROW], minlength=users)
-    candidates = np.bincount(batch.user_of_C[batch.candidates_CF[:, 0] == OOV_ROW], minlength=users)
-    return behaviors + candidates
+    return np.bincount(behavior_user_N[batch.behaviors_NF[:, 0] == OOV_ROW], minlength=users)
+
+
+def _unknown_candidates(batch: RaggedBatch) -> Rows:
+    unknown_C = batch.candidates_CF[:, 0] == OOV_ROW
+    return np.bincount(batch.user_of_C[unknown_C], minlength=len(batch.lengths_U))

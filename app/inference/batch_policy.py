@@ -1,6 +1,5 @@
 """Which jobs may wait and which are computed together: arithmetic on costs, nothing else."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -18,17 +17,8 @@ class BatchPolicy:
         """An empty queue admits any job: no request is too large to ever be answered."""
         return queued_pairs == 0 or queued_pairs + pairs <= self.max_queued_pairs
 
-    def jobs_in_next_batch(self, pairs_oldest_first: Iterable[int]) -> int:
-        """How many of the oldest jobs fit; the first always does."""
-        jobs = total = 0
-        for pairs in pairs_oldest_first:
-            total += pairs
-            if jobs and total > self.max_batch_pairs:
-                break
-            jobs += 1
-        return jobs
-
-
-def cost_in_pairs(*, candidates: int, behaviors: int) -> int:
-    """A candidate without any behavior still costs its row through the MLP."""
-    return candidates * (1 + behaviors)
+    def takes(self, taken_pairs: int, pairs: int, *, queued_pairs: int, free_threads: int) -> bool:
+        """Whether one more job goes into a batch: any goes into an empty one, and no thread takes
+        more than its share of what waits while others are free."""
+        fair_pairs = max(1, (taken_pairs + queued_pairs) // free_threads)
+        return not taken_pairs or taken_pairs + pairs <= min(self.max_batch_pairs, fair_pairs)

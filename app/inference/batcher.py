@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Any, Generic, Protocol, TypeVar
 
 from app.core.deadline import Deadline
 from app.errors import DeadlineExceeded, EngineFailed, NotReady, Overloaded
 from app.inference.batch_policy import BatchPolicy
+from app.inference.cost_model import CostModel, Size
 from app.inference.workers import Workers
 from app.monitoring.metrics import Metrics
 
@@ -38,7 +40,8 @@ class Prepared(Protocol[Result_co]):
 @dataclass(slots=True, eq=False)
 class _Waiting(Generic[Job, Result]):
     job: Job
-    pairs: int
+    size: Size
+    deadline: Deadline
     future: "asyncio.Future[Answer[Result]]"
     queued_at_s: float = field(default_factory=time.perf_counter)
 
@@ -75,33 +78,59 @@ class Batcher(Generic[Job, Result]):
         prepare: Callable[[Sequence[Job]], Prepared[Result]],
         workers: Workers[Any],
         policy: BatchPolicy,
+        costs: CostModel,
         metrics: Metrics,
         *,
         name: str,
-        threads: int,
     ) -> None:
         self._prepare = prepare
         self._workers = workers
         self._policy = policy
+        self._costs = costs
         self._name = name
-        # Oldest first, and whoever gives up leaves at once, from anywhere in it.
-        self._queue: OrderedDict[_Waiting[Job, Result], None] = OrderedDict()
+        self._queue: set[_Waiting[Job, Result]] = set()  # whoever gives up leaves at once
+        # Earliest deadline first, first come among equals; some in it have left the queue.
+        self._by_deadline: list[tuple[float, int, _Waiting[Job, Result]]] = []
+        self._arrivals = count()
+        self._start_is_due = False
         self._alone: deque[_Waiting[Job, Result]] = deque()  # their batch failed
         self._queued_pairs = 0
-        self._all_threads = self._free_threads = threads
+        self._all_threads = self._free_threads = workers.threads
         self._draining = False
         self._idle = asyncio.Event()
         self._batch_jobs = metrics.batch_jobs.labels(name)
         self._batch_pairs = metrics.batch_pairs.labels(name)
+        self._prediction_ratio = metrics.prediction_ratio.labels(name)
         self._failures = metrics.engine_failures.labels(name)
         metrics.queued_jobs.labels(name).set_function(lambda: len(self._queue))
         metrics.queued_pairs.labels(name).set_function(lambda: self._queued_pairs)
 
-    async def submit(self, job: Job, *, pairs: int, deadline: Deadline) -> Answer[Result]:
-        """Waits for the job's result, at most until the deadline.
+    async def submit(
+        self, jobs: Sequence[tuple[Job, Size]], *, deadline: Deadline
+    ) -> list[Answer[Result]]:
+        """Waits for the results of all jobs of one request, at most until the deadline.
 
         Raises Overloaded, DeadlineExceeded, NotReady (draining) or EngineFailed.
         """
+        self._admit(sum(size.pairs for _, size in jobs), deadline)
+        loop = asyncio.get_running_loop()
+        request = [_Waiting(job, size, deadline, loop.create_future()) for job, size in jobs]
+        for waiting in request:
+            self._queue.add(waiting)
+            heappush(self._by_deadline, (deadline.at_s, next(self._arrivals), waiting))
+            self._queued_pairs += waiting.size.pairs
+        self._start_soon(loop)
+        expiry = loop.call_later(deadline.remaining_s(), _expire, request)
+        try:
+            return [await waiting.future for waiting in request]
+        finally:
+            expiry.cancel()
+            for waiting in request:
+                self._leave_queue(waiting)
+                if not waiting.future.cancel() and not waiting.future.cancelled():
+                    waiting.future.exception()  # of several, the caller sees the first only
+
+    def _admit(self, pairs: int, deadline: Deadline) -> None:
         if self._draining:
             raise NotReady("the service is draining")
         if deadline.remaining_s() <= 0:
@@ -111,42 +140,60 @@ class Batcher(Generic[Job, Result]):
                 f"{self._queued_pairs} candidate-behavior pairs are queued, {pairs} more are over "
                 f"the limit of {self._policy.max_queued_pairs}"
             )
-        loop = asyncio.get_running_loop()
-        waiting: _Waiting[Job, Result] = _Waiting(job, pairs, loop.create_future())
-        self._queue[waiting] = None
-        self._queued_pairs += pairs
-        self._start_batches()
-        expiry = loop.call_later(deadline.remaining_s(), _expire, waiting)
-        try:
-            return await waiting.future
-        finally:
-            expiry.cancel()
-            self._leave_queue(waiting)
 
     async def drain(self) -> None:
         """Finishes what was accepted, then ends the engine threads."""
         self._draining = True
-        while self._free_threads < self._all_threads:
+        while self._free_threads < self._all_threads or self._queue:
             self._idle.clear()
             await self._idle.wait()
         self._workers.close()
 
+    def _start_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What comes in one turn of the loop, as from one round trip to Redis, starts together."""
+        if self._free_threads and not self._start_is_due:
+            self._start_is_due = True
+            loop.call_soon(self._start_batches)
+
     def _start_batches(self) -> None:
+        self._start_is_due = False
         while self._free_threads and (self._alone or self._queue):
-            batch = self._take_batch()
-            if batch:
-                self._start(batch)
+            batch = [self._alone.popleft()] if self._alone else self._take_batch()
+            # Whoever gave up in this turn of the loop is still in the queue.
+            present = [waiting for waiting in batch if not waiting.future.done()]
+            if present:
+                self._start(present)
+        if self._free_threads == self._all_threads and not self._queue:
+            self._idle.set()
 
     def _take_batch(self) -> list[_Waiting[Job, Result]]:
-        """The oldest jobs; without those whose client gave up in this turn of the loop."""
-        if self._alone:
-            oldest = [self._alone.popleft()]
-        else:
-            count = self._policy.jobs_in_next_batch(waiting.pairs for waiting in self._queue)
-            oldest = list(islice(self._queue, count))
-            for waiting in oldest:
-                self._leave_queue(waiting)
-        return [waiting for waiting in oldest if not waiting.future.done()]
+        """The jobs that are due first, as many as one thread should take."""
+        batch: list[_Waiting[Job, Result]] = []
+        taken_pairs = 0
+        while self._by_deadline:
+            first = self._by_deadline[0][-1]
+            waits = first in self._queue
+            if waits and not self._policy.takes(
+                taken_pairs,
+                first.size.pairs,
+                queued_pairs=self._queued_pairs,
+                free_threads=self._free_threads,
+            ):
+                break
+            heappop(self._by_deadline)
+            if waits:
+                batch.append(first)
+                taken_pairs += first.size.pairs
+                self._leave_queue(first)
+        return batch
+
+    def _leave_queue(self, waiting: _Waiting[Job, Result]) -> None:
+        if waiting in self._queue:
+            self._queue.remove(waiting)
+            self._queued_pairs -= waiting.size.pairs
+            if len(self._by_deadline) > 2 * len(self._queue) + 64:
+                self._by_deadline = [one for one in self._by_deadline if one[-1] in self._queue]
+                heapify(self._by_deadline)
 
     def _start(self, jobs: Sequence[_Waiting[Job, Result]]) -> None:
         taken_s = time.perf_counter()
@@ -156,15 +203,10 @@ class Batcher(Generic[Job, Result]):
             self._fail(jobs, error)
             return
         self._batch_jobs.observe(len(jobs))
-        self._batch_pairs.observe(sum(waiting.pairs for waiting in jobs))
+        self._batch_pairs.observe(sum(waiting.size.pairs for waiting in jobs))
         self._free_threads -= 1
         batch = _Batch(jobs, prepared, taken_s, time.perf_counter() - taken_s)
         self._workers.start(prepared.work, partial(self._finish, batch))
-
-    def _leave_queue(self, waiting: _Waiting[Job, Result]) -> None:
-        if waiting in self._queue:
-            del self._queue[waiting]
-            self._queued_pairs -= waiting.pairs
 
     def _finish(
         self, batch: _Batch[Job, Result], failure: Exception | None, compute_s: float
@@ -172,12 +214,18 @@ class Batcher(Generic[Job, Result]):
         self._free_threads += 1
         self._start_batches()  # first of all: the engine should not wait for what follows
         if failure is None:
+            self._learn(batch, compute_s)
             self._answer(batch, compute_s)
         else:
             self._fail(batch.jobs, failure)
             self._start_batches()
-        if self._free_threads == self._all_threads:
+        if self._free_threads == self._all_threads and not self._queue:
             self._idle.set()
+
+    def _learn(self, batch: _Batch[Job, Result], compute_s: float) -> None:
+        sizes = [waiting.size for waiting in batch.jobs]
+        self._prediction_ratio.observe(compute_s / self._costs.predict_s(sizes))
+        self._costs.learn(sizes, compute_s)
 
     def _answer(self, batch: _Batch[Job, Result], compute_s: float) -> None:
         for waiting, result in zip(batch.jobs, batch.prepared.results(), strict=True):
@@ -198,6 +246,7 @@ class Batcher(Generic[Job, Result]):
             jobs[0].future.set_exception(failed)
 
 
-def _expire(waiting: _Waiting[Job, Result]) -> None:
-    if not waiting.future.done():
-        waiting.future.set_exception(DeadlineExceeded("the scores were not there in time"))
+def _expire(request: Sequence[_Waiting[Any, Any]]) -> None:
+    for waiting in request:
+        if not waiting.future.done():
+            waiting.future.set_exception(DeadlineExceeded("the scores were not there in time"))

@@ -23,6 +23,9 @@ Work_contra = TypeVar("Work_contra", contravariant=True)
 class Workers(Protocol[Work_contra]):
     """So many batches at the same time, each on a thread of its own."""
 
+    @property
+    def threads(self) -> int: ...
+
     def start(self, work: Work_contra, done: Done) -> None:
         """On the event loop, where `done` is called when the work is; at most so many at a time."""
         ...
@@ -36,13 +39,14 @@ class ThreadWorkers:
     """Threads of Python, for work that releases its lock now and then, as torch does."""
 
     def __init__(self, threads: int, name: str) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
 
     def start(self, work: Runnable, done: Done) -> None:
-        self._threads.submit(_run, work, done, asyncio.get_running_loop())
+        self._pool.submit(_run, work, done, asyncio.get_running_loop())
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False)
+        self._pool.shutdown(wait=False)
 
 
 def _run(work: Runnable, done: Done, loop: asyncio.AbstractEventLoop) -> None:

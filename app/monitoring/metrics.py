@@ -17,6 +17,8 @@ PAIRS = tuple(
     float(4**power) for power in range(4, 11)
 )  # 256 to 1,048,576 candidate-behavior pairs
 
+RATIOS = (0.25, 0.5, 0.71, 0.84, 1.0, 1.19, 1.41, 2.0, 4.0, 8.0)
+
 
 class Metrics:
     """The collectors of one process, in a registry of their own."""
@@ -89,7 +91,7 @@ class Metrics:
     def _register_batching(self) -> None:
         self.batch_jobs = Histogram(
             "ctr_batch_jobs",
-            "Requests scored together in one batch.",
+            "Requests, or parts of long ones, scored together in one batch.",
             ("model",),
             buckets=COUNTS,
             registry=self.registry,
@@ -103,7 +105,7 @@ class Metrics:
         )
         self.queued_jobs = Gauge(
             "ctr_queue_jobs",
-            "Requests waiting for an engine thread.",
+            "Requests, or parts of long ones, waiting for an engine thread.",
             ("model",),
             registry=self.registry,
         )
@@ -111,6 +113,13 @@ class Metrics:
             "ctr_queue_cost_pairs",
             "Cost of the waiting requests in candidate-behavior pairs.",
             ("model",),
+            registry=self.registry,
+        )
+        self.prediction_ratio = Histogram(
+            "ctr_batch_compute_ratio",
+            "Compute time of a batch, as a multiple of what was predicted.",
+            ("model",),
+            buckets=RATIOS,
             registry=self.registry,
         )
         self.engine_failures = Counter(

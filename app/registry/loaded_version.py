@@ -11,6 +11,7 @@ from app.core.batch import Floats, Scores
 from app.errors import ArtifactRefused
 from app.features.encoder import EncodedRequests, Encoder, Job
 from app.inference.choice import RuntimeName, choose_runtime
+from app.inference.cost_model import CostModel, Size
 from app.inference.fused.runtime import KeptStates
 from app.inference.runtime import Runtime, Work
 from app.registry.golden import verify
@@ -27,7 +28,12 @@ class JobScores:
 
     logits_C: Floats
     attention_CT: Floats
-    unknown_items: int
+    unknown_behaviors: int  # items that the model does not know
+    unknown_candidates: int
+
+    @property
+    def unknown_items(self) -> int:
+        return self.unknown_behaviors + self.unknown_candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +46,31 @@ class PreparedBatch:
     def results(self) -> Sequence[JobScores]:
         """In the order of the requests."""
         scores = self.work.scores()
-        return [JobScores(*one) for one in _per_job(self.encoded, scores)]
+        return list(_per_job(self.encoded, scores))
 
 
 class LoadedVersion:
     """An id means something only with its own table: encoder and engine belong together."""
 
     def __init__(
-        self, manifest: Manifest, encoder: Encoder, runtime: Runtime, priors: Priors
+        self,
+        manifest: Manifest,
+        encoder: Encoder,
+        runtime: Runtime,
+        priors: Priors,
+        costs: CostModel,
     ) -> None:
         self.manifest = manifest
         self.encoder = encoder
         self.runtime = runtime
         self.priors = priors
+        self.costs = costs
+
+    def size_of(self, job: Job) -> Size:
+        """What it is computed for: a model looks at the newest behaviors only."""
+        user, candidates = job
+        behaviors = min(len(user.behaviors), self.encoder.schema.max_behaviors)
+        return Size(len(candidates), behaviors)
 
     def prepare(self, jobs: Sequence[Job]) -> PreparedBatch:
         """One user and at least one candidate per request."""
@@ -91,16 +109,23 @@ def load_version(
         verify(artifact.golden, encoder, engine.score, manifest.calibration)
     except ArtifactRefused as refused:
         raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {refused}") from None
-    warm_up(engine, manifest.features)
-    return LoadedVersion(manifest, encoder, engine, artifact.priors)
+    costs = CostModel(warm_up(engine, manifest.features))
+    return LoadedVersion(manifest, encoder, engine, artifact.priors, costs)
 
 
-def _per_job(encoded: EncodedRequests, scores: Scores) -> Iterator[tuple[Floats, Floats, int]]:
+def _per_job(encoded: EncodedRequests, scores: Scores) -> Iterator[JobScores]:
     """Each job's own rows, without the steps that only a longer neighbor has."""
     candidates_U = np.bincount(encoded.batch.user_of_C, minlength=len(encoded.batch.lengths_U))
     ends: NDArray[np.int64] = np.cumsum(candidates_U)
-    for end, count, length, unknown in zip(
-        ends, candidates_U, encoded.batch.lengths_U, encoded.unknown_items_U, strict=True
+    for end, count, length, behaviors, candidates in zip(
+        ends.tolist(),
+        candidates_U.tolist(),
+        encoded.batch.lengths_U.tolist(),
+        encoded.unknown_behaviors_U.tolist(),
+        encoded.unknown_candidates_U.tolist(),
+        strict=True,
     ):
         rows = slice(end - count, end)
-        yield scores.logits_C[rows], scores.attention_CT[rows, :length], int(unknown)
+        yield JobScores(
+            scores.logits_C[rows], scores.attention_CT[rows, :length], behaviors, candidates
+        )

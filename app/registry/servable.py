@@ -8,14 +8,16 @@ import torch
 from app.core.deadline import Deadline, StageTimes
 from app.core.request import Candidates, UserContext
 from app.features.encoder import Job
-from app.inference.batch_policy import BatchPolicy, cost_in_pairs
+from app.inference.batch_policy import BatchPolicy
 from app.inference.batcher import Batcher
 from app.inference.choice import RuntimeName
+from app.inference.cost_model import Size
 from app.inference.fused.runtime import KeptStates
 from app.inference.fused.user_state_cache import UserStateCache
 from app.monitoring.metrics import Metrics
 from app.registry.loaded_version import JobScores, LoadedVersion, PreparedBatch, load_version
 from app.registry.model_store import Artifact
+from app.registry.parts import in_parts, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Servable:
         self, version: LoadedVersion, policy: BatchPolicy, metrics: Metrics, running: Running
     ) -> None:
         self.version = version
+        self._max_pairs = policy.max_batch_pairs
         self._unknown_ids = metrics.unknown_ids
         self._user_states = running.user_states
         name = version.manifest.name
@@ -49,25 +52,31 @@ class Servable:
             self._prepare,
             version.runtime.open_workers(running.threads, name),
             policy,
+            version.costs,
             metrics,
             name=name,
-            threads=running.threads,
         )
 
     async def score(
         self, user: UserContext, candidates: Candidates, deadline: Deadline, times: StageTimes
     ) -> ScoredRequest:
         """Raises Overloaded, DeadlineExceeded, NotReady or EngineFailed."""
-        behaviors = min(len(user.behaviors), self.version.encoder.schema.max_behaviors)
-        answer = await self._batcher.submit(
-            (user, candidates),
-            pairs=cost_in_pairs(candidates=len(candidates), behaviors=behaviors),
-            deadline=deadline,
+        jobs = [(user, part) for part in in_parts(candidates, self._most_together(user))]
+        answers = await self._batcher.submit(
+            [(job, self.version.size_of(job)) for job in jobs], deadline=deadline
         )
-        times.add("queue", answer.queue_s)
-        times.add("encode", answer.prepare_s)
-        times.add("compute", answer.compute_s)
-        return ScoredRequest(answer.result, answer.batch_jobs)
+        times.add("queue", max(answer.queue_s for answer in answers))
+        times.add("encode", sum(answer.prepare_s for answer in answers))
+        times.add("compute", max(answer.compute_s for answer in answers))
+        return ScoredRequest(
+            joined([answer.result for answer in answers]),
+            max(answer.batch_jobs for answer in answers),
+        )
+
+    def _most_together(self, user: UserContext) -> int:
+        """Candidates of one job: a long list goes in parts, between which others get their turn."""
+        behaviors = min(len(user.behaviors), self.version.encoder.schema.max_behaviors)
+        return max(1, self._max_pairs // Size(1, behaviors).pairs)
 
     async def drain(self) -> None:
         """Answers what was accepted, and forgets the users of this version."""

@@ -1,20 +1,36 @@
 """The first requests must not pay for what a model does only once: memory, kernels, threads."""
 
+import time
+
 import numpy as np
 
 from app.core.batch import RaggedBatch
 from app.core.schema import OOV_ROW, FeatureSchema
+from app.inference.cost_model import Size
 from app.inference.runtime import Runtime
 
 # (candidates, behaviors) from a small request to a full one
 SHAPES = ((1, 0), (1, 1), (20, 20), (100, 50), (400, 50))
 
 SECONDS_BETWEEN_BEHAVIORS = 600
+TIMED_RUNS = 3  # of each shape, once it is warm
 
 
-def warm_up(engine: Runtime, schema: FeatureSchema) -> None:
+def warm_up(engine: Runtime, schema: FeatureSchema) -> list[tuple[Size, float]]:
+    """The fastest seconds of each shape: the first guess of what requests will cost."""
+    measured = []
     for candidates, behaviors in SHAPES:
-        engine.score(_batch(schema, candidates, min(behaviors, schema.max_behaviors)))
+        size = Size(candidates, min(behaviors, schema.max_behaviors))
+        batch = _batch(schema, size.candidates, size.behaviors)
+        engine.score(batch)
+        measured.append((size, min(_seconds(engine, batch) for _ in range(TIMED_RUNS))))
+    return measured
+
+
+def _seconds(engine: Runtime, batch: RaggedBatch) -> float:
+    started_s = time.perf_counter()
+    engine.score(batch)
+    return time.perf_counter() - started_s
 
 
 def _batch(schema: FeatureSchema, candidates: int, behaviors: int) -> RaggedBatch:

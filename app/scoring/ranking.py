@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from app.core.request import Ranking
-from app.inference.batch_policy import cost_in_pairs
+from app.inference.cost_model import Size
 from app.ranking.assembly import assemble
 from app.registry.loaded_version import LoadedVersion
 from app.scoring.features import FeatureSource
@@ -34,9 +34,7 @@ class OfflineRanker:
         """A history that is still to be read counts as a full one."""
         inline = row.request.behaviors
         behaviors = self.features.longest_history if inline is None else len(inline)
-        return cost_in_pairs(
-            candidates=len(row.request.candidates), behaviors=min(behaviors, max_behaviors)
-        )
+        return Size(len(row.request.candidates), min(behaviors, max_behaviors)).pairs
 
 
 def batches_of(costs: Iterable[tuple[Row, int]], max_cost: int) -> Iterator[list[Row]]:

@@ -104,7 +104,9 @@ def test_the_batch_is_that_of_a_naive_loop(schema, requests):
     assert batch.candidate_sparse_CS.tolist() == naive.candidate_sparse
     assert batch.candidate_dense_CD.tolist() == np.float32(naive.candidate_dense).tolist()
     assert batch.user_of_C.tolist() == naive.user_of
-    assert encoded.unknown_items_U.tolist() == naive.unknown_items
+    assert (
+        encoded.unknown_behaviors_U + encoded.unknown_candidates_U
+    ).tolist() == naive.unknown_items
     assert encoded.unknown_ids == naive.unknown_ids
 
 
@@ -173,7 +175,7 @@ def test_what_is_no_known_id_has_the_oov_row(value):
     encoded = encode(item_id=[value])
 
     assert encoded.batch.candidates_CF[0, 0] == OOV_ROW
-    assert encoded.unknown_items_U.tolist() == [1]
+    assert (encoded.unknown_behaviors_U + encoded.unknown_candidates_U).tolist() == [1]
 
 
 def test_the_newest_behaviors_are_kept_and_the_older_ones_are_not_counted_as_unknown():
@@ -183,7 +185,7 @@ def test_the_newest_behaviors_are_kept_and_the_older_ones_are_not_counted_as_unk
     newest = vocabulary.rows_of(history("item-1", "item-2", "7").keys_TF[:, 0])
     assert encoded.batch.lengths_U.tolist() == [3]
     assert encoded.batch.behaviors_NF[:, 0].tolist() == newest.tolist()
-    assert encoded.unknown_items_U.tolist() == [0]
+    assert (encoded.unknown_behaviors_U + encoded.unknown_candidates_U).tolist() == [0]
 
 
 def test_unknown_items_are_counted_in_history_and_candidates_of_their_own_request():
@@ -202,7 +204,7 @@ def test_unknown_items_are_counted_in_history_and_candidates_of_their_own_reques
         ]
     )
 
-    assert encoded.unknown_items_U.tolist() == [0, 3, 2]
+    assert (encoded.unknown_behaviors_U + encoded.unknown_candidates_U).tolist() == [0, 3, 2]
     assert encoded.unknown_ids == {"item_id": 5, "category_id": 2}
 
 

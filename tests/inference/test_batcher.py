@@ -11,8 +11,9 @@ from app.core.deadline import Deadline
 from app.errors import DeadlineExceeded, EngineFailed, NotReady, Overloaded
 from app.inference.batch_policy import BatchPolicy
 from app.inference.batcher import Batcher
+from app.inference.cost_model import Size
 from app.monitoring.metrics import Metrics
-from tests.fakes import WAIT_S, HeldEngine, held_batcher
+from tests.fakes import WAIT_S, HeldEngine, ask, held_batcher
 
 pytestmark = pytest.mark.anyio
 
@@ -46,10 +47,7 @@ async def opened(
 
 async def submit(batcher: StrBatcher, *jobs: str, pairs: int = 1, within_s: float = WAIT_S):
     """Tasks whose jobs are in the queue, in this order."""
-    tasks = [
-        asyncio.create_task(batcher.submit(job, pairs=pairs, deadline=Deadline.after(within_s)))
-        for job in jobs
-    ]
+    tasks = [asyncio.create_task(ask(batcher, job, pairs=pairs, within_s=within_s)) for job in jobs]
     await checkpoint()
     return tasks
 
@@ -80,7 +78,7 @@ async def test_a_free_engine_computes_a_job_at_once(engine, metrics):
     async with opened(engine, metrics) as batcher:
         engine.let_go()
 
-        answer = await batcher.submit("a", pairs=1, deadline=Deadline.after(WAIT_S))
+        answer = await ask(batcher, "a")
 
     assert (answer.result, answer.batch_jobs) == ("A", 1)
     assert answer.queue_s >= 0
@@ -113,6 +111,54 @@ async def test_a_batch_is_closed_at_its_limit_and_keeps_the_order(engine, metric
     assert engine.batches == [["a"], ["b", "c"], ["d"], ["e", "f"]]
 
 
+async def test_whoever_is_due_first_is_computed_first(engine, metrics):
+    policy = BatchPolicy(max_batch_pairs=2, max_queued_pairs=100)
+    async with opened(engine, metrics, policy) as batcher:
+        tasks = await keep_busy(batcher, engine, "a")
+        tasks += await submit(batcher, "b", "c", within_s=WAIT_S)
+        tasks += await submit(batcher, "d", within_s=WAIT_S / 2)
+        tasks += await submit(batcher, "e", within_s=WAIT_S / 3)
+
+        engine.let_go(3)
+
+        assert await results_of(tasks) == ["A", "B", "C", "D", "E"]
+    assert engine.batches == [["a"], ["e", "d"], ["b", "c"]]
+
+
+async def test_what_comes_together_is_shared_between_free_threads(engine, metrics):
+    async with opened(engine, metrics, threads=2) as batcher:
+        tasks = await submit(batcher, "a", "b", "c", "d")
+
+        engine.let_go(2)
+
+        assert await results_of(tasks) == ["A", "B", "C", "D"]
+    assert sorted(engine.batches) == [["a", "b"], ["c", "d"]]
+
+
+async def test_many_who_gave_up_leave_nothing_in_the_order_of_deadlines(engine, metrics):
+    async with opened(engine, metrics) as batcher:
+        tasks = await keep_busy(batcher, engine, "a")
+        for number in range(500):
+            (gone,) = await submit(batcher, f"gone-{number}")
+            gone.cancel()
+            await asyncio.wait([gone])
+        tasks += await submit(batcher, "b", within_s=WAIT_S / 2)
+        engine.let_go(2)
+
+        assert await results_of(tasks) == ["A", "B"]
+    assert engine.batches == [["a"], ["b"]]
+
+
+async def test_the_time_of_batches_is_compared_with_what_was_predicted(engine, metrics):
+    async with opened(engine, metrics) as batcher:
+        engine.let_go(2)
+        for job in ("a", "b"):
+            await ask(batcher, job)
+
+    assert gauge(metrics, "ctr_batch_compute_ratio_count") == 2
+    assert gauge(metrics, "ctr_batch_compute_ratio_sum") > 0
+
+
 async def test_several_threads_compute_at_the_same_time(engine, metrics):
     async with opened(engine, metrics, threads=3) as batcher:
         tasks = await keep_busy(batcher, engine, "a", "b", "c")
@@ -133,7 +179,7 @@ async def test_a_full_queue_sheds_before_computing(engine, metrics):
         tasks += await submit(batcher, "b", pairs=8)
 
         with pytest.raises(Overloaded, match="8 candidate-behavior pairs are queued, 3 more"):
-            await batcher.submit("c", pairs=3, deadline=Deadline.after(WAIT_S))
+            await ask(batcher, "c", pairs=3)
         tasks += await submit(batcher, "d", pairs=2)
         engine.let_go(2)
 
@@ -174,7 +220,7 @@ async def test_a_deadline_passes_in_the_queue(engine, metrics):
         tasks = await keep_busy(batcher, engine, "a")
 
         with pytest.raises(DeadlineExceeded):
-            await batcher.submit("late", pairs=1, deadline=Deadline.after(0.001))
+            await ask(batcher, "late", within_s=0.001)
         tasks += await submit(batcher, "b")
         engine.let_go(2)
 
@@ -194,7 +240,7 @@ async def test_a_deadline_passes_while_the_engine_is_stuck(engine, metrics):
 async def test_a_job_whose_time_is_up_at_the_door_is_not_computed(engine, metrics):
     async with opened(engine, metrics) as batcher:
         with pytest.raises(DeadlineExceeded):
-            await batcher.submit("late", pairs=1, deadline=Deadline.after(0))
+            await ask(batcher, "late", within_s=0)
 
     assert engine.batches == []
 
@@ -275,11 +321,41 @@ async def test_an_engine_that_failed_computes_the_next_job(engine, metrics):
     async with opened(engine, metrics) as batcher:
         engine.let_go(2)
         with pytest.raises(EngineFailed):
-            await batcher.submit("bad", pairs=1, deadline=Deadline.after(WAIT_S))
+            await ask(batcher, "bad")
 
-        answer = await batcher.submit("a", pairs=1, deadline=Deadline.after(WAIT_S))
+        answer = await ask(batcher, "a")
 
     assert answer.result == "A"
+
+
+async def test_the_jobs_of_one_request_come_in_together_or_not_at_all(engine, metrics):
+    policy = BatchPolicy(max_batch_pairs=4, max_queued_pairs=10)
+    async with opened(engine, metrics, policy) as batcher:
+        tasks = await keep_busy(batcher, engine, "a")
+        tasks += await submit(batcher, "b", pairs=2)
+        jobs = [(job, Size(3, 0)) for job in ("c", "d", "e")]
+
+        with pytest.raises(Overloaded):
+            await batcher.submit(jobs, deadline=Deadline.after(WAIT_S))
+        together = asyncio.create_task(batcher.submit(jobs[:2], deadline=Deadline.after(WAIT_S)))
+        engine.let_go(4)
+
+        assert [answer.result for answer in await together] == ["C", "D"]
+        assert await results_of(tasks) == ["A", "B"]
+
+
+async def test_a_request_whose_job_fails_leaves_no_other_behind(engine, metrics):
+    async with opened(engine, metrics) as batcher:
+        tasks = await keep_busy(batcher, engine, "a")
+        jobs = [(job, Size(1, 0)) for job in ("bad", "bad too", "c")]
+
+        failing = asyncio.create_task(batcher.submit(jobs, deadline=Deadline.after(WAIT_S)))
+        engine.let_go(100)
+
+        with pytest.raises(EngineFailed):
+            await failing
+        assert await results_of(tasks) == ["A"]
+        assert waiting(metrics) == (0, 0)
 
 
 async def test_draining_finishes_what_was_accepted_and_refuses_the_rest(engine, metrics):
@@ -291,7 +367,7 @@ async def test_draining_finishes_what_was_accepted_and_refuses_the_rest(engine, 
         draining = asyncio.create_task(batcher.drain())
         await checkpoint()
         with pytest.raises(NotReady):
-            await batcher.submit("d", pairs=1, deadline=Deadline.after(WAIT_S))
+            await ask(batcher, "d")
         finished_early = draining.done()
         engine.let_go(3)
         await draining
@@ -307,7 +383,7 @@ async def test_draining_an_idle_batcher_is_done_at_once_and_twice(engine, metric
         await batcher.drain()
 
         with pytest.raises(NotReady):
-            await batcher.submit("a", pairs=1, deadline=Deadline.after(WAIT_S))
+            await ask(batcher, "a")
 
 
 async def test_the_gauges_show_what_waits_and_the_histograms_what_was_computed(engine, metrics):

@@ -5,11 +5,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from app.core.deadline import Deadline
 from app.errors import CtrError, DeadlineExceeded, EngineFailed, Overloaded
 from app.inference.batch_policy import BatchPolicy
 from app.monitoring.metrics import Metrics
-from tests.fakes import WAIT_S, HeldEngine, held_batcher
+from tests.fakes import WAIT_S, HeldEngine, ask, held_batcher
 
 pytestmark = pytest.mark.anyio
 
@@ -26,9 +25,9 @@ async def test_every_result_belongs_to_its_job_and_nothing_is_left(threads, seed
     batcher = held_batcher(engine, policy, metrics, threads=threads)
     tasks: list[asyncio.Task[str]] = []
 
-    async def ask(job: str, pairs: int, within_s: float) -> str:
+    async def ask_and_leave(job: str, pairs: int, within_s: float) -> str:
         try:
-            answer = await batcher.submit(job, pairs=pairs, deadline=Deadline.after(within_s))
+            answer = await ask(batcher, job, pairs=pairs, within_s=within_s)
         except CtrError as error:
             return type(error).__name__
         finally:
@@ -39,7 +38,7 @@ async def test_every_result_belongs_to_its_job_and_nothing_is_left(threads, seed
     for number in range(JOBS):
         kind = random.choice(["job", "bad"], p=[0.95, 0.05])
         within_s = random.choice([0.0, 0.001, WAIT_S], p=[0.1, 0.1, 0.8])
-        asked = ask(f"{kind}-{number}", int(random.integers(1, 20)), within_s)
+        asked = ask_and_leave(f"{kind}-{number}", int(random.integers(1, 20)), within_s)
         tasks.append(asyncio.create_task(asked))
         if random.random() < 0.1:
             await asyncio.sleep(0)

@@ -20,7 +20,7 @@ HOPELESS = {**WORK, "deadline_ms": 1e-6}
 @pytest.fixture
 def service(model_store: Path, redis_server: str) -> Iterator[RunningService]:
     """While it computes one request, one more may wait."""
-    settings = patient(model_store=model_store, max_queued_pairs=1, max_batch_pairs=1)
+    settings = patient(model_store=model_store, max_queued_pairs=1)
     with serving(settings, redis_server) as running:
         yield running
 

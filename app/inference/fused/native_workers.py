@@ -24,6 +24,7 @@ class NativeWorkers:
     """Computes without Python: while the loop parses and renders, no thread waits for its lock."""
 
     def __init__(self, kernel: Kernel, threads: int) -> None:
+        self.threads = threads
         self._workers = KernelWorkers(kernel, threads)
         self._under_way: dict[int, tuple[NativeWork, Done]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
