@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
-import torch
 from redis import Redis
 
 from app.features.embedded_redis import embedded_redis
+from app.inference.torch_process import prepare_torch
 
 hypothesis.settings.register_profile("any-speed", deadline=None)
 hypothesis.settings.load_profile("any-speed")
@@ -21,7 +21,7 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def one_torch_thread() -> None:
     """As in an engine; more of them only fight over the machine."""
-    torch.set_num_threads(1)
+    prepare_torch(threads=1)
 
 
 @pytest.fixture(scope="session")

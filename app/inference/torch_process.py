@@ -1,4 +1,4 @@
-"""How torch uses the threads and the memory of this process."""
+"""How torch uses the threads and the memory of this process, and how it rounds on a GPU."""
 
 import ctypes
 import sys
@@ -13,6 +13,9 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 def prepare_torch(*, threads: int) -> None:
     """Once, before models are loaded. `threads` work inside one operation."""
     torch.set_num_threads(threads)
+    # cuDNN's recurrent layers round float32 to ten bits by default, and a GPU's scores would no
+    # longer be those of the CPU that published the version.
+    torch.backends.cudnn.allow_tf32 = False
     keep_freed_memory()
 
 

@@ -28,3 +28,12 @@ def test_torch_computes_with_as_many_threads_as_asked():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)
+
+
+def test_a_gpu_rounds_as_the_cpu_does():
+    torch.backends.cudnn.allow_tf32 = True  # as torch starts
+
+    prepare_torch(threads=1)
+
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
