@@ -14,6 +14,7 @@ from app.features.feature_reader import FeatureReader
 from app.features.recent_histories import RecentHistories
 from app.features.redis_store import RedisStore, connect
 from app.inference.batch_policy import BatchPolicy
+from app.inference.concurrency import default_batch_pairs, default_engine_threads
 from app.inference.cpus import usable_cpus
 from app.inference.device import resolve_device
 from app.inference.fused.user_state_cache import UserStateCache
@@ -57,14 +58,7 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
         await features.close()
         await store.close()
 
-    log.info(
-        "threads",
-        extra={
-            "usable_cpus": usable_cpus(),
-            "engine_threads": engine_threads(settings),
-            "torch_threads": settings.torch_threads,
-        },
-    )
+    _tell_how_models_run(models, settings)
     return build_api(
         Ranker(models, features, metrics),
         models,
@@ -79,22 +73,18 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
     )
 
 
-def engine_threads(settings: Settings) -> int:
-    """As many batches at the same time as there are CPUs, unless it is said otherwise."""
-    return settings.engine_threads or usable_cpus()
-
-
 def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
     store = ModelStore(settings.model_store)
     active = store.active_versions()
     default = choose_default(active, settings.default_model)
     device = resolve_device(settings.device)
     policy = BatchPolicy(
-        max_batch_pairs=settings.max_batch_pairs, max_queued_pairs=settings.max_queued_pairs
+        max_batch_pairs=settings.max_batch_pairs or default_batch_pairs(device),
+        max_queued_pairs=settings.max_queued_pairs,
     )
     running = Running(
         runtime=settings.runtime,
-        threads=engine_threads(settings),
+        threads=settings.engine_threads or default_engine_threads(device),
         user_states=UserStateCache(settings.user_state_cache_mib * 2**20, metrics),
     )
     servables = {
@@ -121,6 +111,16 @@ def open_store(
         # The reason may quote a part of the password, where that has a `/` or `#` in it.
         raise StartupRefused(f"CTR_REDIS_URL: {REDIS_URL_RULE}") from None
     return RedisStore(redis, max_stored_behaviors=settings.max_stored_behaviors)
+
+
+def _tell_how_models_run(models: ServedModels, settings: Settings) -> None:
+    """Once nothing can be refused any more: whoever does not start says nothing but why."""
+    for servable in models.servables.values():
+        log.info("serving a model", extra=servable.description())
+    log.info(
+        "threads",
+        extra={"usable_cpus": usable_cpus(), "torch_threads": settings.torch_threads},
+    )
 
 
 async def _drain(models: ServedModels, within_s: int) -> None:

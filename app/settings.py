@@ -39,7 +39,7 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description="batches computed at the same time, per model; unset: as many as there are "
-        "CPUs to use",
+        "CPUs to use, on a GPU one",
     )
     torch_threads: int = Field(
         default=1, ge=1, le=256, description="threads inside one torch operation"
@@ -82,8 +82,11 @@ class Settings(BaseSettings):
         default=200, ge=1, le=10_000, description="behaviors kept per user in Redis"
     )
 
-    max_batch_pairs: int = Field(
-        default=20_000, ge=1, description="candidate-behavior pairs computed together at most"
+    max_batch_pairs: int | None = Field(
+        default=None,
+        ge=1,
+        description="candidate-behavior pairs computed together at most; unset: 20,000, on a GPU "
+        "400,000",
     )
     max_queued_pairs: int = Field(
         default=500_000, ge=1, description="candidate-behavior pairs that may wait; more get a 429"

@@ -44,6 +44,7 @@ def score(
     from app.cli.progress import progress_bar
     from app.cli.score_features import feature_source
     from app.cli.score_files import answers_to, rows_of
+    from app.inference.concurrency import default_batch_pairs
     from app.inference.device import resolve_device
     from app.inference.torch_process import prepare_torch
     from app.registry.loaded_version import load_version
@@ -60,14 +61,16 @@ def score(
     model_store = ModelStore(store)
     prepare_torch(threads=settings.torch_threads)
     artifact = model_store.load(*resolve(model_store, model))
-    version = load_version(artifact, resolve_device(settings.device), settings.runtime)
+    device = resolve_device(settings.device)
+    version = load_version(artifact, device, settings.runtime)
     started_s = time.perf_counter()
     with (
         feature_source(settings, version.encoder.schema) as features,
         answers_to(output) as write,
         progress_bar(f"Ranking ({file.unit})", file.total) as advance,
     ):
-        ranker = OfflineRanker(version, features, settings.max_batch_pairs)
+        max_batch_pairs = settings.max_batch_pairs or default_batch_pairs(device)
+        ranker = OfflineRanker(version, features, max_batch_pairs)
         written = write_answers(ranker.rank(reader.read(advance)), write)
     seconds = time.perf_counter() - started_s
     rate = written.candidates / seconds

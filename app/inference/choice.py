@@ -1,6 +1,5 @@
 """Which runtime a version is served with: the fused kernel wherever it can be."""
 
-import logging
 from typing import Literal
 
 import torch
@@ -15,8 +14,6 @@ from app.kernels.library import Kernel, KernelMissing, load_kernel
 from app.models.factory import Architecture, Model
 
 RuntimeName = Literal["auto", "reference", "fused"]
-
-log = logging.getLogger(__name__)
 
 
 def choose_runtime(
@@ -35,7 +32,6 @@ def choose_runtime(
         return FusedRuntime(model, architecture, schema, kernel, kept)
     if wanted == "fused":
         raise StartupRefused(f"CTR_RUNTIME=fused, but {reason}")
-    log.info("the reference runtime serves", extra={"reason": reason})
     return Engine(model.to(device), device, reason=reason)
 
 

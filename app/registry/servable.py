@@ -47,6 +47,7 @@ class Servable:
         self._max_pairs = policy.max_batch_pairs
         self._unknown_ids = metrics.unknown_ids
         self._user_states = running.user_states
+        self._threads = running.threads
         name = version.manifest.name
         self._batcher = Batcher(
             self._prepare,
@@ -77,6 +78,17 @@ class Servable:
         """Candidates of one job: a long list goes in parts, between which others get their turn."""
         behaviors = min(len(user.behaviors), self.version.encoder.schema.max_behaviors)
         return max(1, self._max_pairs // Size(1, behaviors).pairs)
+
+    def description(self) -> dict[str, str | int | None]:
+        """For the log: which version, and how it is run."""
+        manifest, runtime = self.version.manifest, self.version.runtime
+        return {
+            "model": f"{manifest.name}@{manifest.version}",
+            "runtime": runtime.name,
+            "runtime_detail": runtime.detail,
+            "device": str(runtime.device),
+            "engine_threads": self._threads,
+        }
 
     async def drain(self) -> None:
         """Answers what was accepted, and forgets the users of this version."""

@@ -84,6 +84,16 @@ def test_a_redis_that_is_away_is_said_once_at_the_start_and_once_when_it_is_give
     assert given_up["node"] == "127.0.0.1:1"
 
 
+def test_a_start_says_how_each_model_is_run(ended: ServiceProcess) -> None:
+    (line,) = (line for line in ended.log if line["message"] == "serving a model")
+
+    assert line["model"] == "tiny@1"
+    assert line["runtime"] in ("fused", "reference")
+    assert line["runtime_detail"]
+    assert line["device"]
+    assert line["engine_threads"] >= 1
+
+
 def test_a_variable_that_is_no_setting_is_said_by_name(ended: ServiceProcess) -> None:
     assert [line["variable"] for line in ended.log if "variable" in line] == ["CTR_REDIS_PASSWORT"]
 

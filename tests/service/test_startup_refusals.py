@@ -16,7 +16,7 @@ from app.monitoring.metrics import Metrics
 from app.registry.served_models import ServedModels
 from app.settings import Settings, read_settings
 from tests.api.stub_apis import BuggyRanker, api_with
-from tests.artifacts import publish_tiny_version
+from tests.artifacts import TINY_ARCHITECTURES, publish_tiny_version
 from tests.serving import PROJECT, environment, serve_command
 
 NOBODY = "unix:///nowhere/redis.sock"
@@ -49,6 +49,16 @@ def test_a_process_with_a_bad_setting_names_it(
     }
 
     assert_refused(settings, variable)
+
+
+def test_a_model_that_loaded_before_the_refusal_says_nothing(tmp_path: Path) -> None:
+    # It has no fused runtime, which the log of a service that starts tells.
+    publish_tiny_version(tmp_path, architecture=TINY_ARCHITECTURES["dsin"])
+
+    assert_refused(
+        {"CTR_MODEL_STORE": str(tmp_path), "CTR_PORT": "0", "CTR_REDIS_URL": "nonsense"},
+        "CTR_REDIS_URL",
+    )
 
 
 def test_a_process_with_a_damaged_model_names_the_file(own_store: Path) -> None:
