@@ -3,6 +3,7 @@
 import copy
 
 import torch
+from torch import nn
 
 from app.models.factory import Model
 
@@ -12,6 +13,9 @@ class AveragedModel:
 
     def __init__(self, trained: Model, decay: float) -> None:
         self.model = copy.deepcopy(trained).requires_grad_(requires_grad=False)
+        for module in self.model.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # a copy's lie apart, which is slow on a GPU
         self._trained = trained
         self._decay = decay
         self.steps = 0

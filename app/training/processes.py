@@ -78,6 +78,8 @@ def joined_processes(device: str) -> Iterator[Processes]:
     if where.type == "cuda":
         # Matrix products on a GPU are deterministic only with this.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        # Otherwise every process takes memory of the first GPU too.
+        torch.cuda.set_device(where)
     if not dist.is_torchelastic_launched():
         yield Processes(device=where)
         return

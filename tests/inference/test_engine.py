@@ -47,6 +47,19 @@ def test_threads_that_share_a_model_do_not_disturb_each_other():
 
 
 @needs_cuda
+def test_threads_that_share_a_gpu_do_not_disturb_each_other():
+    gpu = torch.device("cuda:0")
+    engine = Engine(make_model(CONFIGS["default"]).to(gpu), gpu)
+    batches = [ragged(draw_batch(LENGTHS, USERS, seed=seed)) for seed in range(8)]
+    alone = [engine.score(batch).logits_C for batch in batches]
+
+    with ThreadPoolExecutor(4) as threads:
+        together = [scores.logits_C for scores in threads.map(engine.score, batches * 5)]
+
+    np.testing.assert_allclose(together, alone * 5, atol=1e-6)
+
+
+@needs_cuda
 @each_config
 def test_a_gpu_gives_the_scores_of_the_cpu(config):
     batch = ragged(draw_batch(LENGTHS, USERS))

@@ -11,9 +11,10 @@ from app.training.encoding import EncodedSamples, encode_samples
 from app.training.features import FeatureOptions, Features, learn_features
 from app.training.options import TrainerOptions
 from app.training.origin import StartingPoint
+from app.training.processes import Processes
 from app.training.progress import Unwatched, Watcher
 from app.training.samples import read_samples
-from app.training.trainer import Trained, train_model
+from app.training.trainer import ALONE, Trained, train_model
 from tests.training.builders import QUICK, SMALL_DIEN, planted_folder
 
 UNWATCHED = Unwatched()
@@ -48,7 +49,10 @@ class PlantedWorld:
         architecture: Architecture = SMALL_DIEN,
         watcher: Watcher = UNWATCHED,
         checkpoints: Checkpoints | None = None,
+        processes: Processes = ALONE,
     ) -> Trained:
         start = StartingPoint(architecture, self.features)
         parts = (self.split("train"), self.split(valid))
-        return train_model(start, parts, options, watcher, checkpoints=checkpoints)
+        return train_model(
+            start, parts, options, watcher, checkpoints=checkpoints, processes=processes
+        )

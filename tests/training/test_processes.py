@@ -18,6 +18,7 @@ from app.registry.model_store import ModelStore
 from app.training.processes import Processes, joined_processes
 from app.training.synchronized_statistics import SynchronizedStatistics, synchronize_statistics
 from tests.cli.commands import ROOT
+from tests.inference.cuda import needs_cuda
 from tests.training.commands import QUICK_OPTIONS, train_planted
 from tests.training.planted_world import PlantedWorld
 from tests.training.shared_run import VARIANTS, scores
@@ -89,24 +90,46 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         pass
 
 
-@pytest.fixture
-def group_of_one(tmp_path: Path) -> Iterator[None]:
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=needs_cuda)])
+def group_of_one(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[torch.device]:
+    """A process that sends messages to itself, through gloo or NCCL."""
+    device = torch.device(request.param)
     dist.init_process_group(
-        "gloo", init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1
+        "nccl" if device.type == "cuda" else "gloo",
+        init_method=f"file://{tmp_path}/rendezvous",
+        rank=0,
+        world_size=1,
     )
-    yield
+    yield device
     dist.destroy_process_group()
 
 
-@pytest.mark.usefixtures("group_of_one")
+def test_what_the_first_process_makes_and_all_gradients_arrive(group_of_one: torch.device) -> None:
+    several = Processes(rank=0, count=2, device=group_of_one)
+    model = nn.Linear(3, 2).to(group_of_one)
+    model.weight.grad = torch.full_like(model.weight, 0.5)
+
+    losses = several.add_gradients(model, [1.5, 2.0])
+
+    assert losses == [1.5, 2.0]
+    assert model.weight.grad is not None
+    assert model.weight.grad.tolist() == [[0.5] * 3] * 2
+    assert model.bias.grad is not None
+    assert model.bias.grad.tolist() == [0.0, 0.0]
+    assert several.from_first(lambda: "Größe") == "Größe"
+
+
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("rows", [0, 1, 2, 7])
-def test_synchronized_statistics_of_one_process_are_torchs(rows: int, affine: bool) -> None:
+def test_synchronized_statistics_of_one_process_are_torchs(
+    group_of_one: torch.device, rows: int, affine: bool
+) -> None:
     torch.manual_seed(0)
     model = nn.Sequential(BatchStatistics(3, eps=1e-8, momentum=0.01, affine=affine)).double()
     synchronized = nn.Sequential(BatchStatistics(3, eps=1e-8, momentum=0.01, affine=affine))
+    model, synchronized = model.to(group_of_one), synchronized.to(group_of_one)
     synchronize_statistics(synchronized)
-    x_RH, weights_RH = torch.randn(2, rows, 3)
+    x_RH, weights_RH = torch.randn(2, rows, 3, device=group_of_one)
     own_RH, others_RH = x_RH.clone().requires_grad_(), x_RH.double().requires_grad_()
 
     ours = synchronized(own_RH)
@@ -121,14 +144,13 @@ def test_synchronized_statistics_of_one_process_are_torchs(rows: int, affine: bo
         torch.testing.assert_close(synchronized.state_dict()[name].double(), value.double())
 
 
-@pytest.mark.usefixtures("group_of_one")
-def test_in_evaluation_they_are_the_running_ones() -> None:
-    model = nn.Sequential(BatchStatistics(2))
+def test_in_evaluation_they_are_the_running_ones(group_of_one: torch.device) -> None:
+    model = nn.Sequential(BatchStatistics(2)).to(group_of_one)
     synchronize_statistics(model)
-    model(torch.tensor([[1.0, 2.0], [3.0, 7.0]]))
-    x_RH = torch.tensor([[5.0, 6.0]])
+    model(torch.tensor([[1.0, 2.0], [3.0, 7.0]], device=group_of_one))
+    x_RH = torch.tensor([[5.0, 6.0]], device=group_of_one)
 
     scored = model.eval()(x_RH)
 
-    means, variances = torch.tensor([0.2, 0.45]), torch.tensor([1.1, 2.15])
+    means, variances = torch.tensor([[0.2, 0.45], [1.1, 2.15]], device=group_of_one)
     torch.testing.assert_close(scored, (x_RH - means) / (variances + 1e-5).sqrt())
