@@ -18,10 +18,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from random_batch import draw_batch
 
-from app.core.batch import RaggedBatch, Rows
-from app.core.schema import OOV_ROW, FeatureSchema, SparseField
+from app.core.batch import RaggedBatch
 from app.inference.engine import Engine
 from app.inference.torch_process import prepare_torch
 from app.registry.manifest import Metrics
@@ -32,8 +31,6 @@ from app.training.offline import engine_of, score_samples
 from app.training.samples import read_samples
 from app.training.side_fields import fields_of
 
-CANDIDATES = 100
-BEHAVIORS = 50
 WARM_UP_PAIRS = 5
 HEADER = (
     *("version", "architecture", "bytes", "of base", "parameters"),
@@ -120,31 +117,6 @@ def score_ms(engine: Engine, batch: RaggedBatch) -> float:
     started_s = time.perf_counter()
     engine.score(batch)
     return 1e3 * (time.perf_counter() - started_s)
-
-
-def draw_batch(schema: FeatureSchema) -> RaggedBatch:
-    """One user with random behaviors, ten minutes apart, and random candidates."""
-    rng = np.random.default_rng(0)
-    behaviors = min(BEHAVIORS, schema.max_behaviors)
-
-    def rows(fields: Sequence[SparseField], count: int) -> Rows:
-        columns = [rng.integers(OOV_ROW, field.rows, count) for field in fields]
-        return np.stack(columns, axis=1) if columns else np.empty((count, 0), np.int64)
-
-    def numbers(count: int, fields: int) -> np.ndarray:
-        return rng.normal(size=(count, fields)).astype(np.float32)
-
-    return RaggedBatch(
-        lengths_U=np.array([behaviors]),
-        behaviors_NF=rows(schema.behavior_fields, behaviors),
-        behavior_seconds_N=np.arange(behaviors) * 600,
-        user_sparse_US=rows(schema.user_sparse_fields, 1),
-        user_dense_UD=numbers(1, len(schema.user_dense_fields)),
-        candidates_CF=rows(schema.behavior_fields, CANDIDATES),
-        candidate_sparse_CS=rows(schema.candidate_sparse_fields, CANDIDATES),
-        candidate_dense_CD=numbers(CANDIDATES, len(schema.candidate_dense_fields)),
-        user_of_C=np.zeros(CANDIDATES, np.int64),
-    )
 
 
 def table(measured: Sequence[Measured]) -> Iterator[str]:
