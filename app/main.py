@@ -60,7 +60,7 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
 
     _tell_how_models_run(models, settings)
     return build_api(
-        Ranker(models, features, metrics),
+        Ranker(models, features, metrics, prior_fallback=settings.prior_fallback),
         models,
         metrics,
         RequestLimits(

@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="longer budgets are shortened to this",
     )
+    prior_fallback: bool = Field(
+        default=True,
+        description="answer with smoothed CTRs of ads and categories when the model fails or is "
+        "late; otherwise such requests get a 503 or 504",
+    )
     max_body_bytes: int = Field(default=2**21, ge=1024, description="larger bodies get a 413")
     body_timeout_s: float = Field(
         default=5, gt=0, le=300, description="a body must have arrived by then"

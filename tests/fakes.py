@@ -1,14 +1,19 @@
-"""Stand-ins at the seams: an engine and a store that do nothing until a test lets them."""
+"""Stand-ins at the seams: engines and a store that do nothing until a test lets them, or fail."""
 
 import asyncio
 import threading
 from collections.abc import Sequence
 from functools import partial
 
+import torch
+
+from app.core.batch import RaggedBatch, Scores
 from app.core.deadline import Deadline
 from app.inference.batch_policy import BatchPolicy
 from app.inference.batcher import Answer, Batcher
 from app.inference.cost_model import CostModel, Size
+from app.inference.engine import Engine
+from app.inference.runtime import Runtime
 from app.inference.workers import ThreadWorkers
 from app.monitoring.metrics import Metrics
 
@@ -112,3 +117,29 @@ class HeldReads:
     def let_go(self, round_trips: int = 1) -> None:
         for _ in range(round_trips):
             self._may_finish.release()
+
+
+class FailingEngine(Engine):
+    """A runtime that cannot compute anything."""
+
+    def __init__(self) -> None:
+        self.device, self.detail = torch.device("cpu"), None
+
+    def score(self, batch: RaggedBatch) -> Scores:
+        raise RuntimeError("the engine is broken")
+
+
+class StuckEngine(Engine):
+    """A runtime that computes nothing until it is let go, and then as `inner` does."""
+
+    def __init__(self, inner: Runtime) -> None:
+        self.device, self.detail = inner.device, None
+        self._inner = inner
+        self._may_go_on = threading.Event()
+
+    def score(self, batch: RaggedBatch) -> Scores:
+        assert self._may_go_on.wait(timeout=WAIT_S), "nobody let the engine go"
+        return self._inner.score(batch)
+
+    def let_go(self) -> None:
+        self._may_go_on.set()

@@ -20,7 +20,6 @@ from app.core.keys import key_of
 from app.core.request import Ranking, RankRequest
 from app.errors import FieldError, InvalidRequest
 from app.ranking.ranker import Ranker
-from app.registry.servable import ScoredRequest
 
 RANK_PATH = "/v1/rank"
 DEADLINE_HEADER = "x-deadline-ms"
@@ -45,12 +44,12 @@ def rank_endpoint(ranker: Ranker, limits: RequestLimits) -> Endpoint:
         with context.times.measure("parse"):
             rank_request = parse_rank_body(body)
             deadline = _deadline(request, rank_request, context, limits)
-        ranking, scored = await unless_client_leaves(
+        ranking, batch_jobs = await unless_client_leaves(
             request, ranker.rank(rank_request, deadline, context.times)
         )
         with context.times.measure("render"):
             content = orjson.dumps(to_answer(ranking, context.request_id))
-        _log(context, rank_request, ranking, scored)
+        _log(context, rank_request, ranking, batch_jobs)
         return Response(content, media_type="application/json")
 
     return rank
@@ -94,9 +93,7 @@ def _header_ms(request: Request) -> float | None:
     return budget_ms
 
 
-def _log(
-    context: RequestContext, request: RankRequest, ranking: Ranking, scored: ScoredRequest
-) -> None:
+def _log(context: RequestContext, request: RankRequest, ranking: Ranking, batch_jobs: int) -> None:
     context.log.update(
         user_key=f"{key_of(request.user_id):016x}",  # the id itself is personal data
         model=f"{ranking.model}@{ranking.version}",
@@ -104,8 +101,9 @@ def _log(
         behaviors=ranking.behaviors,
         unknown_items=ranking.unknown_items,
         degraded=ranking.degraded,
+        degraded_reason=ranking.degraded_reason,
         feature_problems=ranking.feature_problems,
-        batch_jobs=scored.batch_jobs,
+        batch_jobs=batch_jobs,
     )
 
 

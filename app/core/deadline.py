@@ -20,6 +20,10 @@ class Deadline:
     def after(cls, seconds: float) -> "Deadline":
         return cls(time.monotonic() + seconds)
 
+    def earlier(self, seconds: float) -> "Deadline":
+        """One that leaves so much time until this one."""
+        return Deadline(self.at_s - seconds)
+
     def remaining_s(self) -> float:
         """Negative once it has passed."""
         return self.at_s - time.monotonic()

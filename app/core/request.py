@@ -1,7 +1,7 @@
 """What is asked and what is answered, free of HTTP: columns instead of one object per candidate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -67,6 +67,10 @@ class UserContext:
     profile: Mapping[str, FieldValue] = field(default_factory=dict)
     context: Mapping[str, FieldValue] = field(default_factory=dict)
 
+    def with_newest(self, count: int) -> "UserContext":
+        """The same user with no more than the last `count` behaviors."""
+        return replace(self, behaviors=self.behaviors.newest(count))
+
 
 @dataclass(frozen=True, slots=True)
 class RankRequest:
@@ -114,5 +118,6 @@ class Ranking:
     behaviors: int
     unknown_items: int
     degraded: Degradation | None
+    degraded_reason: str | None
     feature_problems: Mapping[FeatureKind, str]  # what could not be had, and why
     ranked: Sequence[RankedCandidate]

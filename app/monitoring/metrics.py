@@ -11,6 +11,7 @@ SECONDS = (
     *(0.1, 0.2, 0.4, 0.8, 1.6),
 )
 SHED_REASONS = ("overloaded", "deadline-exceeded", "not-ready", "engine-failed")
+PRIOR_REASONS = ("deadline-exceeded", "engine-failed")
 COUNTS = tuple(float(2**power) for power in range(11))  # 1 to 1024
 AGES_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 24 * 3600.0)
 PAIRS = tuple(
@@ -81,6 +82,8 @@ class Metrics:
             ("rung", "reason"),
             registry=self.registry,
         )
+        for reason in PRIOR_REASONS:
+            self.degraded.labels("prior", reason)
         self.model_info = Gauge(
             "ctr_model_info",
             "1 for every model version that is served.",

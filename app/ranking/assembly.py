@@ -1,20 +1,60 @@
 """From the scores of a request to its answer: the only way from logits to ranked CTRs."""
 
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.core.batch import Doubles, Floats
 from app.core.calibration import ctr_of
-from app.core.request import Degradation, RankedCandidate, Ranking, RankRequest
+from app.core.request import RankedCandidate, Ranking, RankRequest
 from app.features.feature_reader import RequestFeatures
 from app.ranking.explanation import Explainer
+from app.ranking.ladder import Shortfall, shortfall_of
 from app.ranking.order import best_first, ecpm_of
 from app.registry.loaded_version import JobScores, LoadedVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """What is said of C candidates, by whomever, and what had to be done without."""
+
+    ctr_C: Doubles
+    attention_CT: Floats  # T behaviors that were looked at
+    unknown_items: int
+    shortfall: Shortfall | None
 
 
 def assemble(
     request: RankRequest, features: RequestFeatures, version: LoadedVersion, scores: JobScores
 ) -> Ranking:
     """Calibrated, ordered and, where the request asks for it, explained."""
+    shortfall = shortfall_of(
+        features,
+        scored_behaviors=scores.attention_CT.shape[1],
+        max_behaviors=version.encoder.schema.max_behaviors,
+    )
     ctr_C = ctr_of(scores.logits_C, version.manifest.calibration)
+    judgment = Judgment(ctr_C, scores.attention_CT, scores.unknown_items, shortfall)
+    return _ranking(request, features, version, judgment)
+
+
+def assemble_prior(
+    request: RankRequest, features: RequestFeatures, version: LoadedVersion, reason: str
+) -> Ranking:
+    """Without the model, and so without a look at any behavior."""
+    prior = version.prior_of(features.candidates)
+    no_attention_CT = np.empty((len(prior.ctr_C), 0), np.float32)
+    shortfall = Shortfall("prior", reason)
+    judgment = Judgment(prior.ctr_C, no_attention_CT, prior.unknown_items, shortfall)
+    return _ranking(request, features, version, judgment)
+
+
+def _ranking(
+    request: RankRequest, features: RequestFeatures, version: LoadedVersion, judgment: Judgment
+) -> Ranking:
+    ctr_C, attention_CT, shortfall = judgment.ctr_C, judgment.attention_CT, judgment.shortfall
     ecpm_C = ecpm_of(ctr_C, request.candidates.bids)
-    behaviors = features.user.behaviors.newest(scores.attention_CT.shape[1])
+    behaviors = features.user.behaviors.newest(attention_CT.shape[1])
     explainer = Explainer(behaviors, version.encoder.vocabularies, request.raw_ids)
     order = best_first(ctr_C, ecpm_C, request.rank_by, request.top_k)
     ad_ids, ctrs = request.candidates.ad_ids, ctr_C.tolist()
@@ -24,7 +64,7 @@ def assemble(
             "rank": rank,
             "ctr": ctrs[index],
             "ecpm": ecpm_C[index],
-            "attention": explainer.most_attended(scores.attention_CT[index], request.explain)
+            "attention": explainer.most_attended(attention_CT[index], request.explain)
             if request.explain
             else (),
         }
@@ -33,15 +73,10 @@ def assemble(
     return Ranking(
         model=version.manifest.name,
         version=version.manifest.version,
-        behaviors=scores.attention_CT.shape[1],
-        unknown_items=scores.unknown_items,
-        degraded=_rung(features),
+        behaviors=len(behaviors),
+        unknown_items=judgment.unknown_items,
+        degraded=None if shortfall is None else shortfall.rung,
+        degraded_reason=None if shortfall is None else shortfall.reason,
         feature_problems=features.problems,
         ranked=ranked,
     )
-
-
-def _rung(features: RequestFeatures) -> Degradation | None:
-    if "behaviors" not in features.problems:
-        return None
-    return "stale_history" if features.stale_history else "no_history"

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from app.core.batch import Floats, Scores
+from app.core.batch import Doubles, Floats, Scores
+from app.core.request import Candidates, UserContext
 from app.errors import ArtifactRefused
 from app.features.encoder import EncodedRequests, Encoder, Job
 from app.inference.choice import RuntimeName, choose_runtime
@@ -49,6 +50,17 @@ class PreparedBatch:
         return list(_per_job(self.encoded, scores))
 
 
+@dataclass(frozen=True, slots=True)
+class PriorScores:
+    """What is said of C candidates without the model."""
+
+    ctr_C: Doubles
+    unknown_items: int
+
+
+NOBODY = UserContext("")
+
+
 class LoadedVersion:
     """An id means something only with its own table: encoder and engine belong together."""
 
@@ -83,6 +95,12 @@ class LoadedVersion:
         prepared = self.prepare(jobs)
         prepared.work.run()
         return prepared.results()
+
+    def prior_of(self, candidates: Candidates) -> PriorScores:
+        """Of at least one candidate, whoever is asked: no engine, so the event loop may call it."""
+        encoded = self.encoder.encode([(NOBODY, candidates)])
+        ctr_C = self.priors.ctr_of(encoded.batch.candidates_CF)
+        return PriorScores(ctr_C, int(encoded.unknown_candidates_U[0]))
 
 
 def load_version(

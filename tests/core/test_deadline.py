@@ -11,6 +11,12 @@ def test_a_deadline_has_time_left_before_it_and_none_after_it():
     assert Deadline.after(-1000).remaining_s() <= -1000
 
 
+def test_an_earlier_deadline_leaves_time_until_the_later_one():
+    deadline = Deadline.after(1000)
+
+    assert deadline.earlier(2.5).at_s == deadline.at_s - 2.5
+
+
 def test_the_time_of_a_stage_is_the_sum_of_its_parts():
     times = StageTimes()
 

@@ -1,10 +1,12 @@
 """Histories keep their newest behaviors."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.request import NO_BEHAVIORS
+from app.core.request import NO_BEHAVIORS, UserContext
 from tests.features.histories import as_rows, histories
 
 
@@ -13,6 +15,16 @@ def test_the_newest_behaviors_are_the_last_ones_in_order(sequence, count):
     rows = as_rows(sequence)
 
     assert as_rows(sequence.newest(count)) == rows[max(0, len(rows) - count) :]
+
+
+@given(histories(), st.integers(0, 25))
+def test_a_user_with_fewer_behaviors_is_the_same_otherwise(sequence, count):
+    user = UserContext("user-1", sequence, {"age": 31}, {"device": "phone"})
+
+    cut = user.with_newest(count)
+
+    assert as_rows(cut.behaviors) == as_rows(sequence.newest(count))
+    assert replace(cut, behaviors=sequence) == user
 
 
 def test_nobody_has_no_behaviors_of_two_fields():

@@ -20,6 +20,7 @@ from app.scoring.features import NO_REDIS, SentFeatures, StoredFeatures
 from app.scoring.ranking import OfflineRanker, batches_of
 from app.scoring.rows import Row
 from tests.api.bodies import body
+from tests.fakes import FailingEngine
 from tests.features.histories import history
 from tests.features.redis_stores import PATIENT_S, raw_client, url_where_nothing_listens
 from tests.scoring.files import answers, score, write_lines
@@ -65,6 +66,15 @@ def test_no_more_rows_are_read_than_the_next_batch_needs(version):
     next(ranker.rank(rows()))
 
     assert len(read) == 40 // len(ADS) + 1
+
+
+def test_a_file_is_never_answered_without_the_model(store):
+    version = load_version(ModelStore(store).load("tiny", "1"), torch.device("cpu"))
+    version.runtime = FailingEngine()
+    ranker = OfflineRanker(version, SentFeatures(lambda _: None), max_batch_pairs=40)
+
+    with pytest.raises(RuntimeError, match="the engine is broken"):
+        next(ranker.rank(numbered(COLD, 1)))
 
 
 def test_a_row_scores_the_same_in_every_batch(version):
