@@ -88,6 +88,27 @@ def test_cold_items_have_slices_of_their_own(answer: dict[str, Any]) -> None:
     assert rows["user with history"] + rows["user without history"] == answer["whole"]["rows"]
 
 
+def test_what_degraded_answers_were_worth_is_said_as_it_was_published(
+    samples: Path, answer: dict[str, Any]
+) -> None:
+    ladder = ModelStore(STORE).read_manifest("demo", "1").ladder
+
+    printed = evaluated(samples, "--split=valid")
+
+    assert [(rung["degraded"], rung["behaviors"]) for rung in answer["ladder"]] == [
+        ("stale_history", 49),
+        ("truncated_history", 25),
+        ("truncated_history", 12),
+        ("no_history", 0),
+        ("prior", 0),
+    ]
+    assert [rung["auc"] for rung in answer["ladder"]] == [
+        rung.metrics["test"].auc for rung in ladder
+    ]
+    prior = ladder[-1].metrics["valid"]
+    assert f"| prior | 0 | {prior.auc:.4f} | {prior.logloss:.4f} | {prior.pcoc:.4f} |" in printed
+
+
 def test_the_best_lists_are_as_long_as_asked(answer: dict[str, Any]) -> None:
     assert [top["k"] for top in answer["top_k"]] == [1, 3]
 

@@ -66,6 +66,17 @@ class TopK:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """What a degraded answer was worth when the version was published, on the samples of then."""
+
+    degraded: str
+    behaviors: int
+    auc: float
+    logloss: float
+    pcoc: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """All that a report shows; `slices` by what they are cut by."""
 
@@ -78,6 +89,7 @@ class Evaluation:
     reliability: tuple[ReliabilityBin, ...]
     slices: Mapping[str, tuple[Slice, ...]]
     cold_start: tuple[Slice, ...]
+    ladder: tuple[Rung, ...] = ()
 
 
 def evaluate_rows(

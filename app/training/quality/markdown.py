@@ -47,6 +47,7 @@ def as_markdown(evaluation: Evaluation) -> str:
         ),
         "## Cold start",
         _slice_table(evaluation.cold_start),
+        *(["## Degraded answers", _ladder_table(evaluation)] if evaluation.ladder else []),
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -121,6 +122,20 @@ def _slice_table(slices: Sequence[Slice]) -> str:
         for part in slices
     ]
     return _table(header, rows)
+
+
+def _ladder_table(evaluation: Evaluation) -> str:
+    header = ("degraded", "behaviors", *map(METRIC_NAMES.__getitem__, ("auc", "logloss", "pcoc")))
+    rows = [
+        (
+            rung.degraded,
+            str(rung.behaviors),
+            *map(_value, (rung.auc, rung.logloss, rung.pcoc)),
+        )
+        for rung in evaluation.ladder
+    ]
+    then = f"On the {evaluation.identity.split} samples of the training, when it was published."
+    return f"{_table(header, rows)}\n\n{then}"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:

@@ -1,6 +1,6 @@
 """From a version in the model store and a folder of samples to an evaluation: the reading part."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from app.training.quality.evaluation import (
     Evaluation,
     EvaluationOptions,
     Identity,
+    Rung,
     evaluate_rows,
 )
 from app.training.quality.scored_rows import Mask, ScoredRows
@@ -68,12 +69,22 @@ def evaluate_version(
 ) -> Evaluation:
     """What the logits that the version gives its samples are worth."""
     samples, calibration = examined.samples, examined.artifact.manifest.calibration
-    return evaluate_rows(
+    evaluation = evaluate_rows(
         examined.identity,
         _scored_rows(samples, logits_C, calibration),
         None if calibration == UNCALIBRATED else _scored_rows(samples, logits_C, UNCALIBRATED),
         examined.circumstances,
         options,
+    )
+    return replace(evaluation, ladder=_ladder(examined))
+
+
+def _ladder(examined: Examined) -> tuple[Rung, ...]:
+    """Of the same split; older versions and imported ones have not been measured."""
+    return tuple(
+        Rung(rung.degraded, rung.behaviors - rung.missing_newest, **quality.model_dump())
+        for rung in examined.artifact.manifest.ladder
+        if (quality := rung.metrics.get(examined.identity.split)) is not None
     )
 
 
