@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.api.app import build_api
-from app.api.rank_routes import RequestLimits
+from app.api.limits import RequestLimits
 from app.errors import StartupRefused
 from app.features.feature_reader import FeatureReader
 from app.features.recent_histories import RecentHistories
 from app.features.redis_store import RedisStore, connect
+from app.inference.admission import Admission
 from app.inference.batch_policy import BatchPolicy
 from app.inference.concurrency import default_batch_pairs, default_engine_threads
 from app.inference.cpus import usable_cpus
@@ -59,8 +60,9 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
         await store.close()
 
     _tell_how_models_run(models, settings)
+    admission = Admission(threads=engine_threads(settings))
     return build_api(
-        Ranker(models, features, metrics, prior_fallback=settings.prior_fallback),
+        Ranker(models, features, admission, metrics, prior_fallback=settings.prior_fallback),
         models,
         metrics,
         RequestLimits(
@@ -69,8 +71,13 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
             default_deadline_ms=settings.default_deadline_ms,
             max_deadline_ms=settings.max_deadline_ms,
         ),
+        admission,
         lifespan=lifespan,
     )
+
+
+def engine_threads(settings: Settings) -> int:
+    return settings.engine_threads or default_engine_threads(resolve_device(settings.device))
 
 
 def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
@@ -84,7 +91,7 @@ def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
     )
     running = Running(
         runtime=settings.runtime,
-        threads=settings.engine_threads or default_engine_threads(device),
+        threads=engine_threads(settings),
         user_states=UserStateCache(settings.user_state_cache_mib * 2**20, metrics),
     )
     servables = {

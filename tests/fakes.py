@@ -9,6 +9,7 @@ import torch
 
 from app.core.batch import RaggedBatch, Scores
 from app.core.deadline import Deadline
+from app.inference.admission import Ticket
 from app.inference.batch_policy import BatchPolicy
 from app.inference.batcher import Answer, Batcher
 from app.inference.cost_model import CostModel, Size
@@ -143,3 +144,8 @@ class StuckEngine(Engine):
 
     def let_go(self) -> None:
         self._may_go_on.set()
+
+
+def ticket_until(deadline: Deadline) -> Ticket:
+    """Of a request that came in when there was nothing else to do."""
+    return Ticket("normal", deadline, 0.0)

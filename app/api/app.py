@@ -5,14 +5,17 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
+from app.api.door import Door
+from app.api.limits import RequestLimits
 from app.api.model_routes import model_router
 from app.api.openapi import Problem, add_schemas
 from app.api.probe_routes import probe_router
 from app.api.problem import add_error_handlers
-from app.api.rank_routes import RANK_PATH, RequestLimits, rank_endpoint, rank_router
+from app.api.rank_routes import RANK_PATH, rank_endpoint, rank_router
 from app.api.request_context import RequestContextMiddleware
 from app.api.shortcut import Shortcut
 from app.api.wire import RankBody
+from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.served_models import ServedModels
@@ -25,6 +28,7 @@ def build_api(
     models: ServedModels,
     metrics: Metrics,
     limits: RequestLimits,
+    admission: Admission,
     *,
     lifespan: Lifespan,
 ) -> FastAPI:
@@ -35,7 +39,8 @@ def build_api(
         redoc_url=None,
         redirect_slashes=False,  # a redirect would point wherever the Host header says
     )
-    rank = rank_endpoint(ranker, limits)
+    app.state.door = Door(admission, limits, metrics)  # where the protocol looks for it
+    rank = rank_endpoint(ranker, app.state.door, limits)
     add_error_handlers(app, metrics)
     app.add_middleware(
         Shortcut, path=RANK_PATH, endpoint=rank, error_handlers=app.exception_handlers

@@ -1,14 +1,14 @@
 """`POST /v1/rank`: raw body in, bytes out."""
 
-from dataclasses import dataclass
-
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import read_body
+from app.api.door import Door, Entry
 from app.api.hanging_up import unless_client_leaves
+from app.api.limits import DEADLINE_HEADER, PRIORITY_HEADER, RequestLimits
 from app.api.openapi import json_body, problems
 from app.api.parsing import parse_rank_body
 from app.api.request_context import RequestContext, context_of
@@ -19,38 +19,36 @@ from app.core.deadline import Deadline
 from app.core.keys import key_of
 from app.core.request import Ranking, RankRequest
 from app.errors import FieldError, InvalidRequest
+from app.inference.admission import PRIORITIES
 from app.ranking.ranker import Ranker
 
 RANK_PATH = "/v1/rank"
-DEADLINE_HEADER = "x-deadline-ms"
+ENTRY = "ctr.entry"  # where a scope has what the door gave
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
-    """What one request may cost before anything is computed."""
-
-    max_body_bytes: int
-    body_timeout_s: float
-    default_deadline_ms: float
-    max_deadline_ms: float
-
-
-def rank_endpoint(ranker: Ranker, limits: RequestLimits) -> Endpoint:
+def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint:
     async def rank(request: Request) -> Response:
-        context = context_of(request)
-        body = await read_body(
-            request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s
-        )
-        with context.times.measure("parse"):
-            rank_request = parse_rank_body(body)
-            deadline = _deadline(request, rank_request, context, limits)
-        ranking, batch_jobs = await unless_client_leaves(
-            request, ranker.rank(rank_request, deadline, context.times)
-        )
-        with context.times.measure("render"):
-            content = orjson.dumps(to_answer(ranking, context.request_id))
-        _log(context, rank_request, ranking, batch_jobs)
-        return Response(content, media_type="application/json")
+        entry: Entry = request.scope.get(ENTRY) or door.enter(request.headers.raw)
+        computed = False
+        try:
+            context = context_of(request)
+            body = await read_body(
+                request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s
+            )
+            with context.times.measure("parse"):
+                rank_request = parse_rank_body(body)
+                entry.ticket.deadline = _deadline(request, rank_request, context, limits)
+                _check_priority(request)
+            ranking, batch_jobs = await unless_client_leaves(
+                request, ranker.rank(rank_request, entry.ticket, context.times)
+            )
+            computed = batch_jobs > 0
+            with context.times.measure("render"):
+                content = orjson.dumps(to_answer(ranking, context.request_id))
+            _log(context, rank_request, ranking, batch_jobs)
+            return Response(content, media_type="application/json")
+        finally:
+            door.leave(entry, computed=computed)
 
     return rank
 
@@ -62,7 +60,10 @@ def rank_router(endpoint: Endpoint) -> APIRouter:
         RANK_PATH,
         summary="Rank candidate ads for a user",
         responses={200: {"model": RankAnswer}, **problems(400, 404, 413, 422, 429, 503, 504)},
-        openapi_extra={"requestBody": json_body(RankBody), "parameters": [_DEADLINE_PARAMETER]},
+        openapi_extra={
+            "requestBody": json_body(RankBody),
+            "parameters": [_DEADLINE_PARAMETER, _PRIORITY_PARAMETER],
+        },
     )
     async def rank(request: Request) -> Response:
         return await endpoint(request)
@@ -81,7 +82,8 @@ def _deadline(
 
 
 def _header_ms(request: Request) -> float | None:
-    text = request.headers.get(DEADLINE_HEADER)
+    name = DEADLINE_HEADER.decode()
+    text = request.headers.get(name)
     if text is None:
         return None
     try:
@@ -89,8 +91,14 @@ def _header_ms(request: Request) -> float | None:
     except ValueError:
         budget_ms = 0.0
     if not 0 < budget_ms < float("inf"):
-        raise InvalidRequest([FieldError(DEADLINE_HEADER, "must be a positive number of ms")])
+        raise InvalidRequest([FieldError(name, "must be a positive number of ms")])
     return budget_ms
+
+
+def _check_priority(request: Request) -> None:
+    name = PRIORITY_HEADER.decode()
+    if request.headers.get(name, "normal") not in PRIORITIES:
+        raise InvalidRequest([FieldError(name, f"must be one of {', '.join(PRIORITIES)}")])
 
 
 def _log(context: RequestContext, request: RankRequest, ranking: Ranking, batch_jobs: int) -> None:
@@ -113,4 +121,12 @@ _DEADLINE_PARAMETER = {
     "required": False,
     "description": "same as deadline_ms, which wins over it",
     "schema": {"type": "number", "exclusiveMinimum": 0},
+}
+_PRIORITY_PARAMETER = {
+    "name": "X-Priority",
+    "in": "header",
+    "required": False,
+    "description": "who is answered when there is too much to do: each priority leaves room for "
+    "those above it, and a little is always left for those below",
+    "schema": {"type": "string", "enum": list(PRIORITIES), "default": "normal"},
 }

@@ -4,10 +4,11 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +16,7 @@ from app.core.deadline import STAGES, StageTimes
 from app.monitoring.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
+REQUEST_ID_BYTES = REQUEST_ID.encode()
 ACCEPTED_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 REQUEST_ID_LABEL = "request_id"
 MAX_EXEMPLAR_CHARS = 128  # OpenMetrics' limit for names and values together
@@ -53,7 +55,7 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        context = RequestContext(_request_id(scope))
+        context = RequestContext(request_id_of(scope["headers"]))
         scope["ctr.context"] = context
         status = 500  # until an answer has started
 
@@ -63,8 +65,7 @@ class RequestContextMiddleware:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = context.request_id
-                if context.times.seconds:
-                    headers["server-timing"] = _server_timing(context.times)
+                headers["server-timing"] = _server_timing(context)
             await send(message)
 
         try:
@@ -97,10 +98,13 @@ class RequestContextMiddleware:
         )
 
 
-def _request_id(scope: Scope) -> str:
+def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """The caller's, if it is printable and short; nothing else reaches logs and headers."""
-    given = Headers(scope=scope).get(REQUEST_ID, "")
-    return given if ACCEPTED_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    for name, value in headers:
+        if name == REQUEST_ID_BYTES:
+            given = value.decode("latin-1")
+            return given if ACCEPTED_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return uuid.uuid4().hex
 
 
 def _exemplar(context: RequestContext) -> dict[str, str] | None:
@@ -110,5 +114,7 @@ def _exemplar(context: RequestContext) -> dict[str, str] | None:
     return {REQUEST_ID_LABEL: context.request_id}
 
 
-def _server_timing(times: StageTimes) -> str:
-    return ", ".join(f"{stage};dur={s * 1e3:.3f}" for stage, s in times.seconds.items())
+def _server_timing(context: RequestContext) -> str:
+    """Milliseconds of each stage, and of everything up to the answer's first byte."""
+    stages = [f"{stage};dur={s * 1e3:.3f}" for stage, s in context.times.seconds.items()]
+    return ", ".join([*stages, f"total;dur={context.elapsed_s() * 1e3:.3f}"])

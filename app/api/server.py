@@ -8,8 +8,8 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.api.refusing_protocol import RefusingProtocol
 from app.errors import StartupRefused
 
 KEEP_ALIVE_S = 75  # longer than a load balancer's 60, so that it is never us who hangs up first
@@ -19,7 +19,7 @@ HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: c
 log = logging.getLogger(__name__)
 
 
-class BoundedHeadProtocol(HttpToolsProtocol):
+class BoundedHeadProtocol(RefusingProtocol):
     """Hangs up on a request whose head never ends: uvicorn would keep all of it in memory."""
 
     _head_bytes: int | None = None  # None outside of a head

@@ -76,6 +76,27 @@ class Metrics:
         )
         for reason in SHED_REASONS:  # there from the start, so that a first one is an increase
             self.shed.labels(reason)
+        self.admissions = Counter(
+            "ctr_admissions_total",
+            "Rank requests at the door by priority: admitted, or refused for lack of time.",
+            ("priority", "outcome"),
+            registry=self.registry,
+        )
+        self.in_flight = Gauge(
+            "ctr_in_flight_requests",
+            "Rank requests that came in and are not answered yet.",
+            registry=self.registry,
+        )
+        self.in_flight_seconds = Gauge(
+            "ctr_in_flight_cost_seconds",
+            "Compute that they are predicted to take.",
+            registry=self.registry,
+        )
+        self.capacity = Gauge(
+            "ctr_capacity_ratio",
+            "Predicted seconds of compute that are finished per second under load.",
+            registry=self.registry,
+        )
         self.degraded = Counter(
             "ctr_degraded_total",
             "Requests answered with less than they should have had, by rung and cause.",

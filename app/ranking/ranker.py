@@ -3,12 +3,14 @@
 import logging
 import time
 
-from app.core.deadline import Deadline, StageTimes
+from app.core.deadline import StageTimes
 from app.core.request import Ranking, RankRequest
 from app.errors import CtrError, DeadlineExceeded, EngineFailed
 from app.features.feature_reader import FeatureReader, RequestFeatures
+from app.inference.admission import Admission, Ticket
 from app.monitoring.metrics import Metrics
 from app.ranking.assembly import assemble, assemble_prior
+from app.ranking.fitting import as_much_as_fits
 from app.ranking.reserve import time_for_prior_s
 from app.registry.loaded_version import LoadedVersion
 from app.registry.servable import Servable
@@ -24,17 +26,19 @@ class Ranker:
         self,
         models: ServedModels,
         features: FeatureReader,
+        admission: Admission,
         metrics: Metrics,
         *,
         prior_fallback: bool = True,
     ) -> None:
         self._models = models
         self._features = features
+        self._admission = admission
         self._metrics = metrics
         self._prior_fallback = prior_fallback
 
     async def rank(
-        self, request: RankRequest, deadline: Deadline, times: StageTimes
+        self, request: RankRequest, ticket: Ticket, times: StageTimes
     ) -> tuple[Ranking, int]:
         """The answer, and how many requests were scored in its batch: 0 where the prior answers.
 
@@ -43,9 +47,9 @@ class Ranker:
         servable = self._models.route(request.model)
         schema = servable.version.encoder.schema
         with times.measure("features"):
-            features = await self._features.read(request, schema, deadline)
+            features = await self._features.read(request, schema, ticket.deadline)
         answer = self._by_model_or_prior if self._prior_fallback else self._by_model
-        ranking, batch_jobs = await answer(servable, request, features, deadline, times)
+        ranking, batch_jobs = await answer(servable, request, features, ticket, times)
         self._count(request, ranking)
         return ranking, batch_jobs
 
@@ -54,16 +58,16 @@ class Ranker:
         servable: Servable,
         request: RankRequest,
         features: RequestFeatures,
-        deadline: Deadline,
+        ticket: Ticket,
         times: StageTimes,
     ) -> tuple[Ranking, int]:
         """The model has until shortly before the deadline; what it raises then is answered."""
+        deadline = ticket.deadline
         reserve_s = time_for_prior_s(len(request.candidates), deadline.remaining_s())
+        ticket.deadline = deadline.earlier(reserve_s)
         asked_s = time.perf_counter()
         try:
-            return await self._by_model(
-                servable, request, features, deadline.earlier(reserve_s), times
-            )
+            return await self._by_model(servable, request, features, ticket, times)
         except (DeadlineExceeded, EngineFailed) as error:
             if deadline.remaining_s() <= 0:
                 raise
@@ -76,10 +80,11 @@ class Ranker:
         servable: Servable,
         request: RankRequest,
         features: RequestFeatures,
-        deadline: Deadline,
+        ticket: Ticket,
         times: StageTimes,
     ) -> tuple[Ranking, int]:
-        scored = await servable.score(features.user, features.candidates, deadline, times)
+        user = as_much_as_fits(self._admission, ticket, servable.version, features)
+        scored = await servable.score(user, features.candidates, ticket.deadline, times)
         with times.measure("render"):
             ranking = assemble(request, features, servable.version, scored.scores)
         return ranking, scored.batch_jobs

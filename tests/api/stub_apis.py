@@ -9,9 +9,9 @@ from typing import NoReturn
 from fastapi import FastAPI
 
 from app.api.app import build_api
-from app.api.rank_routes import RequestLimits
-from app.core.deadline import Deadline, StageTimes
+from app.api.limits import RequestLimits
 from app.core.request import RankRequest
+from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.served_models import ServedModels
@@ -27,7 +27,7 @@ class BuggyRanker(Ranker):
     def __init__(self, detail: str) -> None:
         self._detail = detail
 
-    async def rank(self, request: RankRequest, deadline: Deadline, times: StageTimes) -> NoReturn:
+    async def rank(self, request: RankRequest, *_: object) -> NoReturn:
         raise RuntimeError(self._detail)
 
 
@@ -38,7 +38,7 @@ class EndlessRanker(Ranker):
         self.started = threading.Event()
         self.cancelled = threading.Event()
 
-    async def rank(self, request: RankRequest, deadline: Deadline, times: StageTimes) -> NoReturn:
+    async def rank(self, request: RankRequest, *_: object) -> NoReturn:
         self.started.set()
         try:
             await asyncio.get_running_loop().create_future()
@@ -46,9 +46,15 @@ class EndlessRanker(Ranker):
             self.cancelled.set()
 
 
-def api_with(ranker: Ranker, models: ServedModels, metrics: Metrics) -> FastAPI:
+def api_with(
+    ranker: Ranker,
+    models: ServedModels,
+    metrics: Metrics,
+    admission: Admission | None = None,
+) -> FastAPI:
     @asynccontextmanager
     async def nothing_to_open(_: FastAPI) -> AsyncIterator[None]:
         yield
 
-    return build_api(ranker, models, metrics, LIMITS, lifespan=nothing_to_open)
+    admission = admission or Admission(threads=1)
+    return build_api(ranker, models, metrics, LIMITS, admission, lifespan=nothing_to_open)

@@ -72,6 +72,7 @@ def test_a_ranking_is_documented_with_its_headers_and_bodies(service: RunningSer
     operation = document["paths"]["/v1/rank"]["post"]
     body = operation["requestBody"]["content"]["application/json"]["schema"]
     answer = operation["responses"]["200"]["content"]["application/json"]["schema"]
-    assert [parameter["name"] for parameter in operation["parameters"]] == ["X-Deadline-Ms"]
+    names = [parameter["name"] for parameter in operation["parameters"]]
+    assert names == ["X-Deadline-Ms", "X-Priority"]
     assert body == {"$ref": "#/components/schemas/RankBody"}
     assert answer == {"$ref": "#/components/schemas/RankAnswer"}

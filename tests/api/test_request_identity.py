@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+from app.core.deadline import STAGES
 from tests.api.bodies import body
 from tests.serving import RunningService
 
@@ -92,7 +93,7 @@ def test_a_deadline_header_that_is_no_positive_number_is_named(
 def test_server_timing_tells_where_the_time_went(service: RunningService) -> None:
     answer = service.rank(body())
 
-    assert stages_of(answer) == ["parse", "features", "queue", "encode", "compute", "render"]
+    assert stages_of(answer) == [*STAGES, "total"]
 
 
 def stages_of(answer: httpx.Response) -> list[str]:

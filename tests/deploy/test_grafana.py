@@ -51,7 +51,9 @@ def test_grafana_is_checked_on_its_published_port():
 def test_the_dashboard_has_the_rows_that_an_operator_looks_for():
     titles = [row["title"] for row in ROWS]
 
-    assert titles == ["Traffic", "Latency", "Batching", "Features", "Model", "Process"]
+    assert titles == [
+        *("Traffic", "Latency", "Batching", "Features", "Model", "Process", "Admission")
+    ]
 
 
 def test_panels_have_distinct_ids_and_do_not_overlap():
@@ -116,7 +118,7 @@ def test_seconds_are_shown_as_seconds_and_shares_as_shares():
     for title, panel in PANELS.items():
         unit = panel["fieldConfig"]["defaults"]["unit"]
         expressions = " ".join(target["expr"] for target in panel["targets"])
-        is_time = bool(re.search("_(duration|age)_seconds_", expressions))
+        is_time = bool(re.search("_(duration|age)_seconds_|_cost_seconds ", expressions))
         assert is_time == (unit == "s"), title
         assert ("memory_bytes" in expressions) == (unit == "bytes"), title
 

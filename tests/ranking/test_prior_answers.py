@@ -15,6 +15,7 @@ from app.core.request import Candidates, Ranking, RankRequest, UserContext
 from app.errors import CtrError, DeadlineExceeded, EngineFailed, NotReady, Overloaded
 from app.features.encoder import EncodedRequests, Encoder, Job
 from app.features.feature_reader import FeatureReader
+from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.loaded_version import LoadedVersion, load_version
@@ -22,7 +23,7 @@ from app.registry.model_store import ModelStore
 from app.registry.servable import ScoredRequest, Servable
 from app.registry.served_models import ServedModels
 from tests.artifacts import TINY_RATES, publish_tiny_version
-from tests.fakes import FailingEngine
+from tests.fakes import FailingEngine, ticket_until
 from tests.features.histories import history
 from tests.features.redis_stores import PATIENT_S, open_store, url_where_nothing_listens
 from tests.registry.servables import ROOMY, running
@@ -80,7 +81,13 @@ async def ranker_of(
     async with open_store(url_where_nothing_listens(), timeout_s=PATIENT_S) as store:
         features = FeatureReader(store, metrics, timeout_s=PATIENT_S)
         try:
-            yield Ranker(models, features, metrics, prior_fallback=prior_fallback)
+            yield Ranker(
+                models,
+                features,
+                Admission(threads=1),
+                metrics,
+                prior_fallback=prior_fallback,
+            )
         finally:
             await models.drain()
             await features.close()
@@ -101,7 +108,9 @@ def loaded(root: Path, name: str) -> LoadedVersion:
 
 
 async def rank(ranker: Ranker, request: RankRequest = REQUEST) -> Ranking:
-    ranking, batch_jobs = await ranker.rank(request, Deadline.after(PATIENT_S), StageTimes())
+    ranking, batch_jobs = await ranker.rank(
+        request, ticket_until(Deadline.after(PATIENT_S)), StageTimes()
+    )
     assert batch_jobs == 0
     return ranking
 
@@ -184,7 +193,7 @@ async def test_the_model_has_until_shortly_before_the_deadline(root):
     servable = raising(root, DeadlineExceeded("late"))
     deadline = Deadline.after(PATIENT_S)
     async with ranker_of(servable, metrics) as ranker:
-        await ranker.rank(REQUEST, deadline, StageTimes())
+        await ranker.rank(REQUEST, ticket_until(deadline), StageTimes())
 
     (asked,) = servable.asked
     assert 0.002 < deadline.at_s - asked.at_s < 0.005
@@ -194,7 +203,7 @@ async def test_a_request_whose_time_is_up_has_no_use_for_a_prior(root):
     metrics = Metrics()
     async with ranker_of(raising(root, DeadlineExceeded("late")), metrics) as ranker:
         with pytest.raises(DeadlineExceeded):
-            await ranker.rank(REQUEST, Deadline.after(-1), StageTimes())
+            await ranker.rank(REQUEST, ticket_until(Deadline.after(-1)), StageTimes())
 
     assert metrics.registry.get_sample_value("ctr_request_candidates_count") == 0
 
@@ -214,7 +223,7 @@ async def test_without_the_fallback_the_error_is_the_answer(root, error):
     deadline = Deadline.after(PATIENT_S)
     async with ranker_of(servable, metrics, prior_fallback=False) as ranker:
         with pytest.raises(type(error)):
-            await ranker.rank(REQUEST, deadline, StageTimes())
+            await ranker.rank(REQUEST, ticket_until(deadline), StageTimes())
 
     assert servable.asked == [deadline]  # nothing is kept back for a prior
 
@@ -232,7 +241,7 @@ async def test_where_the_prior_fails_too_the_error_of_the_model_is_the_answer(ro
 async def test_the_time_that_was_waited_in_vain_is_told(root):
     metrics, times = Metrics(), StageTimes()
     async with ranker_of(failing(root, metrics), metrics) as ranker:
-        await ranker.rank(REQUEST, Deadline.after(PATIENT_S), times)
+        await ranker.rank(REQUEST, ticket_until(Deadline.after(PATIENT_S)), times)
 
     assert times.seconds.keys() == {"features", "queue", "render"}
 

@@ -14,10 +14,12 @@ from app.core.request import Candidates, RankRequest
 from app.errors import DeadlineExceeded, UnknownModel
 from app.features.behavior_codec import pack, redis_key
 from app.features.feature_reader import FeatureReader
+from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.served_models import ServedModels
 from tests.artifacts import TINY_DIEN, publish_tiny_version
+from tests.fakes import ticket_until
 from tests.features.histories import history
 from tests.features.redis_stores import (
     IMPATIENT_S,
@@ -58,14 +60,21 @@ async def open_ranker(
     async with open_store(redis_url, timeout_s=timeout_s) as store:
         features = FeatureReader(store, metrics, timeout_s=timeout_s)
         try:
-            yield Ranker(models, features, metrics)
+            yield Ranker(models, features, Admission(threads=1), metrics)
         finally:
             await models.drain()
             await features.close()
 
 
-async def rank(ranker: Ranker, request: RankRequest = REQUEST, times: StageTimes | None = None):
-    ranking, _ = await ranker.rank(request, Deadline.after(PATIENT_S), times or StageTimes())
+async def rank(
+    ranker: Ranker,
+    request: RankRequest = REQUEST,
+    times: StageTimes | None = None,
+    *,
+    within_s: float = PATIENT_S,
+):
+    ticket = ticket_until(Deadline.after(within_s))
+    ranking, _ = await ranker.rank(request, ticket, times or StageTimes())
     return ranking
 
 
@@ -305,7 +314,7 @@ async def test_a_request_whose_time_is_up_is_not_scored(root, redis_url):
     metrics = Metrics()
     async with open_ranker(root, redis_url, metrics) as ranker:
         with pytest.raises(DeadlineExceeded):
-            await ranker.rank(REQUEST, Deadline.after(-1), StageTimes())
+            await rank(ranker, within_s=-1)
 
     assert sample(metrics, "ctr_batch_jobs_count", model="tiny") == 0
     assert sample(metrics, "ctr_request_candidates_count") == 0

@@ -1,0 +1,89 @@
+"""Refuses rank requests before they become a task: under overload, refusing must cost next to
+nothing, or it takes the time of those who could be answered."""
+
+import time
+from http import HTTPStatus
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from app.api.door import Door
+from app.api.openapi import MEDIA_TYPE
+from app.api.rank_routes import ENTRY, RANK_PATH
+from app.api.request_context import REQUEST_ID, request_id_of
+from app.errors import Overloaded
+from app.monitoring.metrics import Metrics
+
+URL = RANK_PATH.encode()
+STATUS_LINE = f"HTTP/1.1 {Overloaded.status} {HTTPStatus(Overloaded.status).phrase}"
+
+
+class RefusingProtocol(HttpToolsProtocol):
+    """Asks the application's door, if it has one, as soon as a head is complete."""
+
+    _refused = False  # the rest of its body is passed over
+
+    def on_message_begin(self) -> None:
+        self._refused = False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        state = getattr(self.config.app, "state", None)
+        door: Door | None = getattr(state, "door", None)
+        # What is pipelined behind another request waits for it first; its endpoint asks the door.
+        if door is not None and self._is_rank_request() and self._is_idle():
+            started_s = time.perf_counter()
+            try:
+                self.scope[ENTRY] = door.enter(self.headers)  # type: ignore[literal-required]
+            except Overloaded as refusal:
+                self._refuse(refusal, door.metrics, started_s)
+                return
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._refused:
+            super().on_message_complete()
+            return
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _is_rank_request(self) -> bool:
+        return self.url == URL and self.parser.get_method() == b"POST"
+
+    def _is_idle(self) -> bool:
+        last: RequestResponseCycle | None = self.cycle  # uvicorn does not say that it may be None
+        return last is None or last.response_complete
+
+    def _refuse(self, refusal: Overloaded, metrics: Metrics, started_s: float) -> None:
+        self._refused = True
+        self.server_state.total_requests += 1
+        request_id = request_id_of(self.headers)
+        stays = self.parser.should_keep_alive()
+        content = orjson.dumps(
+            {
+                "type": f"urn:ctr-serve:{refusal.slug}",
+                "title": refusal.title,
+                "status": refusal.status,
+                "detail": refusal.detail,
+                "request_id": request_id,
+            }
+        )
+        seconds = time.perf_counter() - started_s
+        head = (
+            f"{STATUS_LINE}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(content)}\r\n"
+            f"Retry-After: {refusal.retry_after_s}\r\n{REQUEST_ID}: {request_id}\r\n"
+            f"Server-Timing: total;dur={seconds * 1e3:.3f}\r\n"
+            f"Connection: {'keep-alive' if stays else 'close'}\r\n\r\n"
+        )
+        self.transport.write(head.encode() + content)
+        if not stays:
+            self.transport.close()
+        metrics.requests.labels(RANK_PATH, refusal.status).inc()
+        metrics.request_seconds.labels(RANK_PATH).observe(seconds)
+        metrics.shed.labels(refusal.slug).inc()

@@ -1,0 +1,119 @@
+"""Who may come in: the work in flight, what is finished per second, and how much time there is.
+
+By Little's law a request waits for the work ahead of it divided by what is finished per second. It
+comes in if that leaves it enough of its time. Where Netflix's concurrency limits infer a limit from
+latencies alone, deadlines and predicted costs are known here, so the limit is the deadline's own.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from app.core.deadline import Deadline
+from app.errors import Overloaded
+from app.inference.capacity import Capacity
+
+Priority = Literal["high", "normal", "low"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+
+# How much of a request's time the work ahead and its own may take. What is left is for features,
+# rendering and errors of prediction; the steps between them are room for who is more important.
+SHARES: dict[Priority, float] = {"high": 0.75, "normal": 0.6, "low": 0.45}
+GUARANTEED_SHARE = 0.08  # that a priority always has, so that none starves
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A request that came in; its cost is a guess until its candidates and history are known."""
+
+    priority: Priority
+    deadline: Deadline
+    cost_s: float
+    least_cost_s: float = 0.0  # of the shortest history that it could be answered with
+
+
+class Admission:
+    """The work of this process that has come in and not been answered yet."""
+
+    def __init__(self, *, threads: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self.capacity = Capacity(threads, saturating_jobs=2 * threads, monotonic_s=monotonic_s)
+        self._monotonic_s = monotonic_s
+        self._tickets: set[Ticket] = set()
+        self._owed_s = dict.fromkeys(PRIORITIES, 0.0)  # compute of those who are in
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are in."""
+        return len(self._tickets)
+
+    @property
+    def in_flight_s(self) -> float:
+        """Seconds of compute that they are still owed."""
+        return sum(self._owed_s.values())
+
+    def enter(self, priority: Priority, deadline: Deadline, cost_s: float) -> Ticket:
+        """Must be given back to `leave`. Raises Overloaded."""
+        ticket = Ticket(priority, deadline, cost_s)
+        self.check(ticket)
+        self._tickets.add(ticket)
+        self._owed_s[priority] += cost_s
+        self.capacity.in_flight(len(self._tickets))
+        return ticket
+
+    def now_costs(self, ticket: Ticket, cost_s: float) -> None:
+        """More is known of a request that is in."""
+        if ticket in self._tickets:
+            self._owed_s[ticket.priority] += cost_s - ticket.cost_s
+        ticket.cost_s = cost_s
+
+    def check(self, ticket: Ticket) -> None:
+        """Whether it can make its deadline beside what is due before it. Raises Overloaded."""
+        if not self.fits(ticket):
+            raise Overloaded(
+                f"{self._ahead_s(ticket):.3f} s of work are ahead, too much for the "
+                f"{max(0.0, self._remaining_s(ticket)):.3f} s that are left to this request",
+                retry_after_s=max(1, math.ceil(self.in_flight_s / self.capacity.per_s)),
+            )
+
+    def fits(self, ticket: Ticket) -> bool:
+        """Whether it can be answered in time."""
+        is_in = ticket in self._tickets
+        if len(self._tickets) == is_in:
+            return True  # whatever was predicted: an idle service tries, and learns
+        possible_s = max(0.0, self._remaining_s(ticket)) * self.capacity.per_s
+        room_s = SHARES[ticket.priority] * possible_s - ticket.cost_s
+        itself_s = ticket.cost_s if is_in else 0.0
+        if self.in_flight_s - itself_s <= room_s:
+            return True
+        ahead_s = self._ahead_s(ticket)
+        own_s = self._owed_s[ticket.priority] - itself_s
+        return ahead_s <= room_s or (
+            own_s + ticket.cost_s <= GUARANTEED_SHARE * possible_s
+            and ahead_s + ticket.cost_s <= possible_s
+        )
+
+    def leave(self, ticket: Ticket, *, computed: bool) -> None:
+        """It was answered, refused or given up; a second time does nothing."""
+        if ticket not in self._tickets:
+            return
+        self._tickets.remove(ticket)
+        self._owed_s[ticket.priority] -= ticket.cost_s
+        if not self._tickets:
+            self._owed_s = dict.fromkeys(PRIORITIES, 0.0)  # rounding does not add up
+        if computed:
+            self.capacity.finished(ticket.cost_s)
+        self.capacity.in_flight(len(self._tickets))
+
+    def _ahead_s(self, ticket: Ticket) -> float:
+        """Work that is due before it, as the batcher takes the earliest deadline first."""
+        at_s = ticket.deadline.at_s
+        return sum(
+            other.cost_s
+            for other in self._tickets
+            if other is not ticket and other.deadline.at_s <= at_s
+        )
+
+    def _remaining_s(self, ticket: Ticket) -> float:
+        return ticket.deadline.at_s - self._monotonic_s()
