@@ -18,12 +18,14 @@ from app.api.wire_answer import RankAnswer, to_answer
 from app.core.deadline import Deadline
 from app.core.keys import key_of
 from app.core.request import Ranking, RankRequest
-from app.errors import FieldError, InvalidRequest
+from app.errors import DeadlineExceeded, FieldError, InvalidRequest
 from app.inference.admission import PRIORITIES
 from app.ranking.ranker import Ranker
 
 RANK_PATH = "/v1/rank"
 ENTRY = "ctr.entry"  # where a scope has what the door gave
+
+TOLERANCE_S = 0.002  # of an event loop that had other things to do
 
 
 def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint:
@@ -37,7 +39,8 @@ def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint
             )
             with context.times.measure("parse"):
                 rank_request = parse_rank_body(body)
-                entry.ticket.deadline = _deadline(request, rank_request, context, limits)
+                deadline = _deadline(request, rank_request, context, limits)
+                entry.ticket.deadline = deadline
                 _check_priority(request)
             ranking, batch_jobs = await unless_client_leaves(
                 request, ranker.rank(rank_request, entry.ticket, context.times)
@@ -45,6 +48,8 @@ def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint
             computed = batch_jobs > 0
             with context.times.measure("render"):
                 content = orjson.dumps(to_answer(ranking, context.request_id))
+            if deadline.remaining_s() < -TOLERANCE_S:
+                raise DeadlineExceeded("the answer was ready, but too late")
             _log(context, rank_request, ranking, batch_jobs)
             return Response(content, media_type="application/json")
         finally:
