@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.api.app import build_api
+from app.api.lifecycle import ENGINES_SHARE, Lifecycle
 from app.api.limits import RequestLimits
 from app.errors import StartupRefused
 from app.features.feature_reader import FeatureReader
@@ -35,7 +36,13 @@ REDIS_URL_RULE = (
 log = logging.getLogger(__name__)
 
 
-def build_service(settings: Settings, redis_url: str) -> FastAPI:
+def lifecycle_of(settings: Settings) -> Lifecycle:
+    return Lifecycle(
+        shutdown_delay_s=settings.shutdown_delay_s, shutdown_grace_s=settings.shutdown_grace_s
+    )
+
+
+def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> FastAPI:
     """Loads and verifies every active model. Raises StartupRefused."""
     for name in unknown_variables():
         log.warning("not a setting of this service", extra={"variable": name})
@@ -55,7 +62,7 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await _greet_redis(store)
         yield
-        await _drain(models, settings.shutdown_grace_s)
+        await _drain(models, lifecycle)
         await features.close()
         await store.close()
 
@@ -72,6 +79,7 @@ def build_service(settings: Settings, redis_url: str) -> FastAPI:
             max_deadline_ms=settings.max_deadline_ms,
         ),
         admission,
+        lifecycle,
         lifespan=lifespan,
     )
 
@@ -130,13 +138,14 @@ def _tell_how_models_run(models: ServedModels, settings: Settings) -> None:
     )
 
 
-async def _drain(models: ServedModels, within_s: int) -> None:
-    """What was accepted is answered; what takes longer than the grace time is not waited for."""
+async def _drain(models: ServedModels, lifecycle: Lifecycle) -> None:
+    """Everybody has been answered by now; a batch that nobody waits for may still be computed."""
     try:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(lifecycle.remaining_s(ENGINES_SHARE)):
             await models.drain()
     except TimeoutError:
-        log.warning("gave up requests that were still computing", extra={"after_s": within_s})
+        lifecycle.gave_up = True
+        log.warning("gave up batches that were still computed")
 
 
 async def _greet_redis(store: RedisStore) -> None:

@@ -112,8 +112,17 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(
         default=5, gt=0, le=300, description="a body must have arrived by then"
     )
+    head_timeout_s: float = Field(
+        default=5, gt=0, le=300, description="a request's head must have arrived by then"
+    )
+    shutdown_delay_s: float = Field(
+        default=2,
+        ge=0,
+        le=300,
+        description="after SIGTERM, how long it still listens while it says that it is not ready",
+    )
     shutdown_grace_s: int = Field(
-        default=30, ge=0, description="time for requests in flight after SIGTERM"
+        default=30, ge=0, description="after SIGTERM, everything has ended by then"
     )
     log_level: LogLevel = Field(
         default="INFO", description="`INFO` logs a line per request, `WARNING` only trouble"

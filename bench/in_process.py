@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.lifecycle import Lifecycle
 from app.api.server import Server, bind
 from app.cli.background_server import running_in_background
 
@@ -36,6 +37,7 @@ def floor_application(answer_bytes: int) -> ASGIApp:
 def listening(application: ASGIApp) -> Iterator[str]:
     """The application behind the service's own server, in a thread; its URL."""
     with closing(bind("127.0.0.1", 0)) as listener:
-        server = Server.of(application, shutdown_grace_s=GRACE_S)  # type: ignore[arg-type]
+        lifecycle = Lifecycle(shutdown_delay_s=0, shutdown_grace_s=GRACE_S)
+        server = Server.of(application, lifecycle, head_timeout_s=GRACE_S)
         with running_in_background(server, listener):
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

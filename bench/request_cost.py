@@ -29,7 +29,7 @@ from load import load_artifact, run_wrk, write_histories, write_script
 from request_stages import STAGES, meter_stages
 
 from app.features.embedded_redis import embedded_redis
-from app.main import build_service
+from app.main import build_service, lifecycle_of
 from app.monitoring.logs import log_config
 from app.settings import Settings
 
@@ -50,7 +50,8 @@ def main() -> None:
         asyncio.run(write_histories(redis_url, artifact, options.behaviors))
         script = write_script(work, artifact, options.candidates)
         settings = Settings(model_store=options.store, default_model=options.model, runtime="fused")
-        with listening(build_service(settings, redis_url)) as url:
+        service = build_service(settings, redis_url, lifecycle_of(settings))
+        with listening(service) as url:
             answer_bytes = len(answer_to_first(url, work / "bodies.jsonl"))
             costs = {c: costs_of(url, script, c, meter, options) for c in options.connections}
         with listening(floor_application(answer_bytes)) as url:

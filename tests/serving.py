@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,14 +17,21 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.api.lifecycle import Lifecycle
 from app.api.server import Server, bind
-from app.main import build_service
+from app.main import build_service, lifecycle_of
 from app.settings import Settings
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
-PATIENT = {"CTR_PORT": "0", "CTR_REDIS_TIMEOUT_MS": "5000", "CTR_DEFAULT_DEADLINE_MS": "10000"}
+PATIENT = {
+    "CTR_PORT": "0",
+    "CTR_REDIS_TIMEOUT_MS": "5000",
+    "CTR_DEFAULT_DEADLINE_MS": "10000",
+    "CTR_SHUTDOWN_DELAY_S": "0",  # no load balancer looks
+}
 PROJECT = Path(__file__).parents[1]
+SERVE = (sys.executable, "-m", "app", "serve")
 
 
 def patient(**settings: Any) -> Settings:
@@ -71,17 +78,21 @@ class RunningService:
 @contextmanager
 def serving(settings: Settings, redis_url: str) -> Iterator[RunningService]:
     """The service in a thread of this process; stopped gracefully at the end."""
-    with serving_api(build_service(settings, redis_url), settings) as running:
+    lifecycle = lifecycle_of(settings)
+    with serving_api(build_service(settings, redis_url, lifecycle), settings, lifecycle) as running:
         yield running
 
 
 @contextmanager
-def serving_api(api: FastAPI, settings: Settings) -> Iterator[RunningService]:
+def serving_api(
+    api: FastAPI, settings: Settings, lifecycle: Lifecycle | None = None
+) -> Iterator[RunningService]:
     """Any application behind the server that the service runs in."""
     with closing(bind("127.0.0.1", 0)) as listener:
         # Connections wait in the backlog until the server runs, so nobody has to poll.
         listener.listen()
-        server = Server.of(api, shutdown_grace_s=settings.shutdown_grace_s)
+        lifecycle = lifecycle or lifecycle_of(settings)
+        server = Server.of(api, lifecycle, head_timeout_s=settings.head_timeout_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         port = listener.getsockname()[1]
         thread.start()
@@ -101,10 +112,6 @@ def client_of(port: int) -> httpx.Client:
     )
 
 
-def serve_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "app", "serve", *arguments]
-
-
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process's, with these settings alone."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("CTR_")}
@@ -120,8 +127,12 @@ class ServiceProcess:
     log: list[dict[str, Any]]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Sends the signal, reads the rest of the log; the exit code."""
+        """Sends the signal, waits for the end; the exit code."""
         self.process.send_signal(number)
+        return self.end()
+
+    def end(self) -> int:
+        """Reads the rest of the log; the exit code."""
         self.log.extend(_lines(self.process))
         return self.process.wait(STOP_TIMEOUT_S)
 
@@ -130,10 +141,12 @@ class ServiceProcess:
 
 
 @contextmanager
-def service_process(settings: Mapping[str, str]) -> Iterator[ServiceProcess]:
+def service_process(
+    settings: Mapping[str, str], command: Sequence[str] = SERVE
+) -> Iterator[ServiceProcess]:
     """Yields once it listens, on a free port; killed at the end if it still runs."""
     with subprocess.Popen(  # noqa: S603 - our own command
-        serve_command(),
+        command,
         cwd=PROJECT,
         env=environment(PATIENT | settings),
         stderr=subprocess.PIPE,

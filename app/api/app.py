@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import FastAPI
 
 from app.api.door import Door
+from app.api.lifecycle import Lifecycle
 from app.api.limits import RequestLimits
 from app.api.model_routes import model_router
 from app.api.openapi import Problem, add_schemas
@@ -23,12 +24,13 @@ from app.registry.served_models import ServedModels
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build_api(
+def build_api(  # noqa: PLR0913 - all that the edge is put together from
     ranker: Ranker,
     models: ServedModels,
     metrics: Metrics,
     limits: RequestLimits,
     admission: Admission,
+    lifecycle: Lifecycle,
     *,
     lifespan: Lifespan,
 ) -> FastAPI:
@@ -48,6 +50,8 @@ def build_api(
     app.add_middleware(RequestContextMiddleware, metrics=metrics)  # the last one added is outermost
     app.include_router(rank_router(rank))
     app.include_router(model_router(models))
-    app.include_router(probe_router(metrics.registry, models.is_ready))
+    app.include_router(
+        probe_router(metrics.registry, lambda: models.is_ready() and not lifecycle.is_stopping)
+    )
     add_schemas(app, RankBody, Problem)
     return app

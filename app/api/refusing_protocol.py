@@ -22,6 +22,7 @@ class RefusingProtocol(HttpToolsProtocol):
     """Asks the application's door, if it has one, as soon as a head is complete."""
 
     _refused = False  # the rest of its body is passed over
+    _hangs_up = False  # after it
 
     def on_message_begin(self) -> None:
         self._refused = False
@@ -48,10 +49,17 @@ class RefusingProtocol(HttpToolsProtocol):
         if not self._refused:
             super().on_message_complete()
             return
+        if self._hangs_up:
+            self.transport.close()  # not before: unread bytes would turn the answer into a reset
+            return
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
+
+    def stays_open(self) -> bool:
+        """After the answer to the request whose head has just been read."""
+        return bool(self.parser.should_keep_alive())
 
     def _is_rank_request(self) -> bool:
         return self.url == URL and self.parser.get_method() == b"POST"
@@ -64,7 +72,8 @@ class RefusingProtocol(HttpToolsProtocol):
         self._refused = True
         self.server_state.total_requests += 1
         request_id = request_id_of(self.headers)
-        stays = self.parser.should_keep_alive()
+        stays = self.stays_open()
+        self._hangs_up = not stays
         content = orjson.dumps(
             {
                 "type": f"urn:ctr-serve:{refusal.slug}",
@@ -82,8 +91,6 @@ class RefusingProtocol(HttpToolsProtocol):
             f"Connection: {'keep-alive' if stays else 'close'}\r\n\r\n"
         )
         self.transport.write(head.encode() + content)
-        if not stays:
-            self.transport.close()
         metrics.requests.labels(RANK_PATH, refusal.status).inc()
         metrics.request_seconds.labels(RANK_PATH).observe(seconds)
         metrics.shed.labels(refusal.slug).inc()

@@ -1,63 +1,53 @@
-"""The process that listens: a bound socket, and a uvicorn that can be stopped cleanly."""
+"""The process that listens: a bound socket, and a uvicorn that stops without losing anybody."""
 
+import asyncio
 import gc
 import logging
+import os
+import selectors
 import signal
 import socket
+from collections.abc import Sequence
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from app.api.refusing_protocol import RefusingProtocol
+from app.api.connection import Connection
+from app.api.lifecycle import ENGINES_SHARE, REQUESTS_SHARE, Lifecycle
 from app.errors import StartupRefused
 
 KEEP_ALIVE_S = 75  # longer than a load balancer's 60, so that it is never us who hangs up first
-MAX_HEAD_BYTES = 2**19  # more than one read brings, which may hold other requests too
-HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
+MAX_TURNS = 100  # of the event loop, in each of which it accepts whoever waits
+KILLED_BY = 128  # exit statuses of processes that a signal ended begin here
 
 log = logging.getLogger(__name__)
 
 
-class BoundedHeadProtocol(RefusingProtocol):
-    """Hangs up on a request whose head never ends: uvicorn would keep all of it in memory."""
-
-    _head_bytes: int | None = None  # None outside of a head
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._head_bytes is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self.transport.write(HEAD_TOO_LARGE)
-                self.transport.close()
-
-    def on_message_begin(self) -> None:
-        self._head_bytes = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._head_bytes = None
-        super().on_headers_complete()
-
-
 class Server(uvicorn.Server):
-    """Says where it listens, and returns after SIGTERM so that whoever runs it can clean up."""
+    """Says where it listens, and returns after SIGTERM so that whoever runs it can clean up.
+
+    Stopping: first only readiness says so, and connections end with their next answer; load
+    balancers look elsewhere. Then nobody new is let in, what is under way is answered, and the
+    application closes what it has opened. A second signal ends the process where it stands.
+    """
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
 
     @classmethod
-    def of(cls, service: FastAPI, *, shutdown_grace_s: int) -> "Server":
-        return cls(
-            uvicorn.Config(
-                service,
-                http=BoundedHeadProtocol,
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,  # nothing here asks who the client is
-                server_header=False,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=shutdown_grace_s,
-            )
+    def of(cls, service: ASGIApp, lifecycle: Lifecycle, *, head_timeout_s: float) -> "Server":
+        config = uvicorn.Config(
+            service,
+            http=Connection.factory(lifecycle, head_timeout_s=head_timeout_s),
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # nothing here asks who the client is
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
+        return cls(config, lifecycle)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         addresses = [_accept(listener, self.config.backlog) for listener in sockets or ()]
@@ -67,11 +57,67 @@ class Server(uvicorn.Server):
             log.info("listening", extra={"host": host, "port": port})
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Only sets what others read: it may have interrupted anything, a log line too."""
+        if self._lifecycle.is_stopping:
+            os._exit(KILLED_BY + sig)
         if sig == signal.SIGTERM:
-            log.info("stopping")
+            self._lifecycle.stop()
             self.should_exit = True  # uvicorn would raise the signal again and end the process
         else:
+            self._lifecycle.stop_unnoticed()
             super().handle_exit(sig, frame)
+
+    async def main_loop(self) -> None:
+        await super().main_loop()
+        log.info("stopping")
+        await asyncio.sleep(self._lifecycle.still_listens_s())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._lifecycle.stop_unnoticed()  # unless a signal has done it
+        await _let_in_who_waits(sockets or [])
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in self._connections():
+            connection.shutdown()
+        await self._finish_requests()
+        await self.lifespan.shutdown()
+
+    async def _finish_requests(self) -> None:
+        try:
+            async with asyncio.timeout(self._lifecycle.remaining_s(REQUESTS_SHARE)):
+                for connection in self._connections():
+                    await connection.lost.wait()
+                for task in list(self.server_state.tasks):  # of clients that have left
+                    await asyncio.wait([task])
+        except TimeoutError:
+            await self._give_up_requests()
+
+    async def _give_up_requests(self) -> None:
+        tasks = list(self.server_state.tasks)
+        for connection in self._connections():
+            connection.give_up()
+        if tasks:
+            self._lifecycle.gave_up = True
+            log.warning("gave up requests that were under way", extra={"requests": len(tasks)})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=self._lifecycle.remaining_s(ENGINES_SHARE))
+
+    def _connections(self) -> Sequence[Connection]:
+        return [c for c in self.server_state.connections if isinstance(c, Connection)]
+
+
+async def _let_in_who_waits(listeners: Sequence[socket.socket]) -> None:
+    """The kernel would reset connections that it has made and that nobody has accepted yet."""
+    with selectors.DefaultSelector() as selector:
+        for listener in listeners:
+            selector.register(listener, selectors.EVENT_READ)
+        for _ in range(MAX_TURNS):
+            if not listeners or not selector.select(0):
+                return
+            await asyncio.sleep(0)
 
 
 def _never_collect_what_is_here() -> None:

@@ -25,20 +25,26 @@ def demo(
     from app.cli.background_server import running_in_background
     from app.cli.demo_table import console, curl_to_try, show_ranking
     from app.features.embedded_redis import embedded_redis
-    from app.main import build_service
+    from app.main import build_service, lifecycle_of
     from app.monitoring.logs import configure_logging
     from app.registry.served_models import SHIPPED_DEMO
     from app.settings import read_settings
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = read_settings(
-        host="127.0.0.1", port=port, default_model=SHIPPED_DEMO, log_level="WARNING"
+        host="127.0.0.1",
+        port=port,
+        default_model=SHIPPED_DEMO,
+        log_level="WARNING",
+        shutdown_grace_s=1,
     )
     configure_logging(settings.log_level)
     with bind(settings.host, settings.port) as listener, embedded_redis() as redis_url:
         world = demo_world.simulate_world()
         demo_world.load_histories(world, redis_url, settings.max_stored_behaviors)
-        server = Server.of(build_service(settings, redis_url), shutdown_grace_s=1)
+        lifecycle = lifecycle_of(settings)
+        service = build_service(settings, redis_url, lifecycle)
+        server = Server.of(service, lifecycle, head_timeout_s=settings.head_timeout_s)
         with running_in_background(server, listener):
             url = "http://{}:{}".format(*listener.getsockname())
             rankings = demo_world.rank_for_users(world, url, count=USERS_SHOWN)

@@ -3,7 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Protocol, TypeVar
 
 Done = Callable[[Exception | None, float], None]  # the failure, if it failed; seconds it took
@@ -36,17 +39,27 @@ class Workers(Protocol[Work_contra]):
 
 
 class ThreadWorkers:
-    """Threads of Python, for work that releases its lock now and then, as torch does."""
+    """Threads of Python, for work that releases its lock now and then, as torch does.
+
+    Unlike those of an executor, they do not keep the process from ending when they are stuck.
+    """
 
     def __init__(self, threads: int, name: str) -> None:
         self.threads = threads
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"engine-{name}")
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        for number in range(threads):
+            Thread(target=self._work, name=f"engine-{name}-{number}", daemon=True).start()
 
     def start(self, work: Runnable, done: Done) -> None:
-        self._pool.submit(_run, work, done, asyncio.get_running_loop())
+        self._queue.put(partial(_run, work, done, asyncio.get_running_loop()))
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False)
+        for _ in range(self.threads):
+            self._queue.put(None)
+
+    def _work(self) -> None:
+        while run := self._queue.get():
+            run()
 
 
 def _run(work: Runnable, done: Done, loop: asyncio.AbstractEventLoop) -> None:
@@ -57,4 +70,5 @@ def _run(work: Runnable, done: Done, loop: asyncio.AbstractEventLoop) -> None:
         work.run()
     except Exception as error:  # noqa: BLE001 - whoever handed it over decides what it means
         failure = error
-    loop.call_soon_threadsafe(done, failure, time.perf_counter() - started_s)
+    with suppress(RuntimeError):  # it was given up, and the event loop is closed
+        loop.call_soon_threadsafe(done, failure, time.perf_counter() - started_s)

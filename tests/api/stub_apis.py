@@ -9,6 +9,7 @@ from typing import NoReturn
 from fastapi import FastAPI
 
 from app.api.app import build_api
+from app.api.lifecycle import Lifecycle
 from app.api.limits import RequestLimits
 from app.core.request import RankRequest
 from app.inference.admission import Admission
@@ -57,4 +58,7 @@ def api_with(
         yield
 
     admission = admission or Admission(threads=1)
-    return build_api(ranker, models, metrics, LIMITS, admission, lifespan=nothing_to_open)
+    lifecycle = Lifecycle(shutdown_delay_s=0, shutdown_grace_s=1)
+    return build_api(
+        ranker, models, metrics, LIMITS, admission, lifecycle, lifespan=nothing_to_open
+    )

@@ -12,7 +12,7 @@ import pytest
 from app.api.app import build_api
 from app.features.feature_reader import FeatureReader
 from app.inference.admission import Admission
-from app.main import load_models, open_store
+from app.main import lifecycle_of, load_models, open_store
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.loaded_version import LoadedVersion
@@ -53,8 +53,9 @@ def opened(root: Path, redis_url: str, *, prior_fallback: bool) -> Iterator[Open
 
     admission = Admission(threads=1)
     ranker = Ranker(models, features, admission, metrics, prior_fallback=prior_fallback)
-    api = build_api(ranker, models, metrics, PATIENT, admission, lifespan=lifespan)
-    with serving_api(api, settings) as running:
+    lifecycle = lifecycle_of(settings)
+    api = build_api(ranker, models, metrics, PATIENT, admission, lifecycle, lifespan=lifespan)
+    with serving_api(api, settings, lifecycle) as running:
         yield Opened(running, models.servables["tiny"].version)
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from app.api.server import Server, bind
 from app.errors import StartupRefused
-from app.main import build_service
+from app.main import build_service, lifecycle_of
 from app.monitoring.metrics import Metrics
 from app.registry.served_models import ServedModels
 from app.settings import Settings, read_settings
 from tests.api.stub_apis import BuggyRanker, api_with
 from tests.artifacts import TINY_ARCHITECTURES, publish_tiny_version
-from tests.serving import PROJECT, environment, serve_command
+from tests.serving import PROJECT, SERVE, environment
 
 NOBODY = "unix:///nowhere/redis.sock"
 PASSWORD = "hunter2"  # noqa: S105 - nobody's
@@ -136,7 +136,7 @@ def test_a_redis_url_that_cannot_be_used_is_refused_without_quoting_it(
     model_store: Path, url: str
 ) -> None:
     with pytest.raises(StartupRefused, match=r"^CTR_REDIS_URL: ") as refusal:
-        build_service(Settings(model_store=model_store), url)
+        build(Settings(model_store=model_store), url)
 
     assert_one_line(refusal.value)
     assert PASSWORD not in str(refusal.value)
@@ -159,8 +159,10 @@ def test_of_two_services_that_start_at_once_on_one_port_the_second_is_refused() 
         with closing(bind("127.0.0.1", port)) as second:
             first.listen()
 
+            server = Server.of(api, lifecycle_of(Settings()), head_timeout_s=1)
+
             with pytest.raises(StartupRefused, match="cannot listen") as refusal:
-                Server.of(api, shutdown_grace_s=1).run(sockets=[second])
+                server.run(sockets=[second])
 
     assert_one_line(refusal.value)
 
@@ -220,9 +222,13 @@ def test_one_good_model_beside_a_bad_one_does_not_hide_it(own_store: Path) -> No
     assert "damaged" in refusal_of(Settings(model_store=own_store))
 
 
+def build(settings: Settings, redis_url: str) -> None:
+    build_service(settings, redis_url, lifecycle_of(settings))
+
+
 def refusal_of(settings: Settings) -> str:
     with pytest.raises(StartupRefused) as refusal:
-        build_service(settings, NOBODY)
+        build(settings, NOBODY)
     assert_one_line(refusal.value)
     return str(refusal.value)
 
@@ -234,7 +240,7 @@ def assert_one_line(refusal: StartupRefused) -> None:
 
 def assert_refused(settings: Mapping[str, str], named: str) -> None:
     finished = subprocess.run(  # noqa: S603 - our own command
-        serve_command(),
+        SERVE,
         cwd=PROJECT,
         env=environment(settings),
         capture_output=True,

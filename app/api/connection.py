@@ -1,0 +1,177 @@
+"""One client's connection: its request heads are bounded in bytes and time, and it is not cut."""
+
+import asyncio
+import logging
+import selectors
+import uuid
+from functools import partial
+from typing import Any
+
+import orjson
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
+
+from app.api.lifecycle import Lifecycle
+from app.api.openapi import MEDIA_TYPE
+from app.api.refusing_protocol import RefusingProtocol
+from app.errors import NotReady
+
+MAX_HEAD_BYTES = 2**19  # more than one read brings, which may hold other requests too
+FRESH_LINGER_S = 1.0  # who has just connected is about to ask
+HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
+HEAD_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"
+
+log = logging.getLogger(__name__)
+
+
+class Connection(RefusingProtocol):
+    """Hangs up where uvicorn would wait for ever, and waits where it would hang up too early.
+
+    uvicorn keeps the whole of a head that never ends, for as long as it comes. And while it
+    stops, it closes connections that a request is just arriving on.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        lifecycle: Lifecycle,
+        head_timeout_s: float,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._lifecycle = lifecycle
+        self._head_timeout_s = head_timeout_s
+        self._head_bytes: int | None = None  # None outside of a head
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._has_ended = False  # a request, with the last bytes that came
+        self.lost = asyncio.Event()
+
+    @classmethod
+    def factory(cls, lifecycle: Lifecycle, *, head_timeout_s: float) -> Any:  # noqa: ANN401
+        """In the place of a class, which is what uvicorn says it takes."""
+        return partial(cls, lifecycle=lifecycle, head_timeout_s=head_timeout_s)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_the_next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._stop_head_timer()
+        self.lost.set()
+
+    def data_received(self, data: bytes) -> None:
+        self._has_ended = False
+        super().data_received(data)
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._hang_up(HEAD_TOO_LARGE)
+        if self._head_bytes is not None or (self._is_idle() and not self._has_ended):
+            self._start_head_timer()  # also for a body that nobody waits for, and for blank lines
+            return
+        self._stop_head_timer()
+        if self._is_idle() and self.timeout_keep_alive_task is None:
+            self._wait_for_the_next()
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = None
+        super().on_headers_complete()
+        last = self._last_request()
+        if last is not None and self._lifecycle.is_stopping:
+            last.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        self._has_ended = True
+        super().on_message_complete()
+
+    def stays_open(self) -> bool:
+        return super().stays_open() and not self._lifecycle.is_stopping
+
+    def shutdown(self) -> None:
+        """Nobody new is let in any more: leaves now, or with the answer to the last request."""
+        last = self._last_request()
+        if last is None:
+            self.loop.call_later(FRESH_LINGER_S, self._leave_if_nothing_comes)
+        elif last.response_complete:
+            self._leave_if_nothing_comes()
+        else:
+            last.keep_alive = False
+
+    def give_up(self) -> None:
+        """The grace time is over: says so to whoever still waits for an answer."""
+        last = self._last_request()
+        if last is not None and not last.response_started:
+            self._hang_up(_too_late())
+            last.disconnected = True  # what it may still say would come after the last words
+        self.transport.close()
+
+    def _last_request(self) -> RequestResponseCycle | None:
+        return self.cycle  # None before the first one, which uvicorn does not say
+
+    def _leave_if_nothing_comes(self) -> None:
+        if self._is_idle() and self._head_bytes is None and not self._has_unread_bytes():
+            self.transport.close()
+
+    def _has_unread_bytes(self) -> bool:
+        """In the kernel; closing now would answer them with a reset."""
+        if self.transport.is_closing():
+            return False
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.transport.get_extra_info("socket"), selectors.EVENT_READ)
+            return bool(selector.select(0))
+
+    def _wait_for_the_next(self) -> None:
+        if not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def _start_head_timer(self) -> None:
+        if self._head_timer is None and not self.transport.is_closing():
+            self._head_timer = self.loop.call_later(self._head_timeout_s, self._head_is_late)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self._is_idle():  # it waits behind a request that is being answered
+            self._start_head_timer()
+        elif self._head_bytes is None:
+            self.transport.close()
+        else:
+            self._hang_up(HEAD_TOO_SLOW)
+
+    def _hang_up(self, last_words: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(last_words)
+            self.transport.close()
+
+
+def _too_late() -> bytes:
+    content = orjson.dumps(
+        {
+            "type": "urn:ctr-serve:not-ready",
+            "title": NotReady.title,
+            "status": NotReady.status,
+            "detail": "the service stops and could not answer in the time that it had for it",
+            "request_id": uuid.uuid4().hex,
+        }
+    )
+    head = (
+        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+        f"Content-Type: {MEDIA_TYPE}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
