@@ -44,6 +44,7 @@ ENV PATH=/opt/ctr-serve/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     CTR_HOST=0.0.0.0 \
     CTR_PORT=8000 \
+    CTR_LIVENESS_PORT=8001 \
     CTR_MODEL_STORE=/srv/model_store
 
 USER 10001:10001

@@ -60,11 +60,16 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> F
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        metrics.event_loop_tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
+        beating = loop.create_task(lifecycle.heartbeat.beat(metrics.event_loop_lag_seconds))
         await _greet_redis(store)
         yield
         await _drain(models, lifecycle)
         await features.close()
         await store.close()
+        beating.cancel()
+        await beating
 
     _tell_how_models_run(models, settings)
     admission = Admission(threads=engine_threads(settings))

@@ -112,6 +112,18 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(
         default=5, gt=0, le=300, description="a body must have arrived by then"
     )
+    liveness_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="port where a thread of its own answers /health/live; unset: none",
+    )
+    liveness_blocked_s: float = Field(
+        default=5,
+        gt=0,
+        le=300,
+        description="an event loop blocked for so long is not alive, says that port",
+    )
     head_timeout_s: float = Field(
         default=5, gt=0, le=300, description="a request's head must have arrived by then"
     )

@@ -3,6 +3,8 @@
 import threading
 import time
 
+from app.api.heartbeat import Heartbeat
+
 REQUESTS_SHARE = 0.8  # of the grace time, for requests in flight; the rest is for closing
 ENGINES_SHARE = 0.9  # and for batches that nobody waits for any more
 
@@ -20,6 +22,7 @@ class Lifecycle:
         self._stopping = threading.Event()
         self._stopped_at_s = 0.0
         self._listens_until_s = 0.0
+        self.heartbeat = Heartbeat()
         self.gave_up = False  # something was still under way when the time was over
 
     @property

@@ -1,10 +1,19 @@
 """`ctr-serve serve`: the service itself."""
 
+import logging
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from app.api.lifecycle import Lifecycle
+    from app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def serve(
@@ -33,9 +42,34 @@ def serve(
     lifecycle = lifecycle_of(settings)
     end_in_time(lifecycle)
     try:
-        with bind(settings.host, settings.port) as listener, redis_url_of(settings) as redis_url:
+        with (
+            bind(settings.host, settings.port) as listener,
+            _liveness(settings, lifecycle) as liveness_port,
+            redis_url_of(settings) as redis_url,
+        ):
             service = build_service(settings, redis_url, lifecycle)
+            if liveness_port is not None:
+                log.info("answering liveness", extra={"port": liveness_port})
             server = Server.of(service, lifecycle, head_timeout_s=settings.head_timeout_s)
             server.run(sockets=[listener])
     finally:
         leave_unless_clean(lifecycle)
+
+
+@contextmanager
+def _liveness(settings: "Settings", lifecycle: "Lifecycle") -> Iterator[int | None]:
+    """From now on, so while models load too, on its own port, if it has one."""
+    from app.api.liveness import liveness_answered
+    from app.api.server import bind
+
+    if settings.liveness_port is None:
+        yield None
+        return
+    blocked_after_s = settings.liveness_blocked_s
+    with (
+        bind(settings.host, settings.liveness_port) as listener,
+        liveness_answered(
+            listener, lifecycle.heartbeat.blocked_s, blocked_after_s=blocked_after_s
+        ) as port,
+    ):
+        yield port

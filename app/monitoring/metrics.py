@@ -31,6 +31,7 @@ class Metrics:
         self._register_user_states()
         self._register_features()
         self._register_redis()
+        self._register_event_loop()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -237,3 +238,16 @@ class Metrics:
             self.redis_circuit_changes.labels(state)
         for result in ("opened", "failed", "held_back"):
             self.redis_connects.labels(result)
+
+    def _register_event_loop(self) -> None:
+        self.event_loop_lag_seconds = Histogram(
+            "ctr_event_loop_lag_seconds",
+            "How late the event loop's beat came, ten times a second.",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.event_loop_tasks = Gauge(
+            "ctr_event_loop_tasks",
+            "Tasks of the event loop that are not done.",
+            registry=self.registry,
+        )

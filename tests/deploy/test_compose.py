@@ -5,6 +5,7 @@ from itertools import combinations
 
 import pytest
 
+from app.api.liveness import LIVE_PATH
 from app.settings import Settings
 from tests.deploy.deployment import (
     IMAGE,
@@ -63,6 +64,15 @@ def test_every_service_says_whether_it_is_healthy(name):
     from_image = name == "ctr-serve" and IMAGE.all("HEALTHCHECK")
 
     assert from_image or SERVICES[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+
+
+def test_the_service_is_healthy_as_long_as_its_event_loop_turns():
+    *command, program = CTR_SERVE["healthcheck"]["test"]
+    port = settings_of_the_service().liveness_port
+
+    assert command == ["CMD", "python", "-c"]
+    assert f"http://127.0.0.1:{port}{LIVE_PATH}" in program
+    compile(program, "healthcheck", "exec")
 
 
 def test_only_this_machine_reaches_the_stack():

@@ -118,7 +118,7 @@ def test_seconds_are_shown_as_seconds_and_shares_as_shares():
     for title, panel in PANELS.items():
         unit = panel["fieldConfig"]["defaults"]["unit"]
         expressions = " ".join(target["expr"] for target in panel["targets"])
-        is_time = bool(re.search("_(duration|age)_seconds_|_cost_seconds ", expressions))
+        is_time = bool(re.search("_(duration|age|lag)_seconds_|_cost_seconds ", expressions))
         assert is_time == (unit == "s"), title
         assert ("memory_bytes" in expressions) == (unit == "bytes"), title
 

@@ -26,7 +26,8 @@ def stuck_or_score(engine: Engine, batch: RaggedBatch) -> Scores:
 
 def block(*_: Any) -> None:
     logging.getLogger("sabotage").warning("blocked")
-    time.sleep(FOR_EVER_S)
+    while True:
+        pass
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""The beat of the event loop: how late it comes, and for how long it has not come."""
+
+import asyncio
+import time
+from contextlib import suppress
+
+from prometheus_client import Histogram
+
+BEAT_EVERY_S = 0.1
+
+
+class Heartbeat:
+    """Beats on the event loop; any thread may ask how it is."""
+
+    def __init__(self) -> None:
+        self._due_s: float | None = None  # None while no loop is meant to run
+
+    async def beat(self, lag_seconds: Histogram) -> None:
+        """Until it is cancelled."""
+        with suppress(asyncio.CancelledError):
+            while True:
+                self._due_s = time.monotonic() + BEAT_EVERY_S
+                await asyncio.sleep(BEAT_EVERY_S)
+                lag_seconds.observe(max(0.0, time.monotonic() - self._due_s))
+        self._due_s = None
+
+    def blocked_s(self) -> float:
+        """For how long the next beat has been due."""
+        due_s = self._due_s
+        return 0.0 if due_s is None else max(0.0, time.monotonic() - due_s)
