@@ -10,6 +10,7 @@ from tests.api.bodies import Json, ad, body, ctr_by_ad, wire_behaviors
 from tests.serving import RunningService, patient, serving
 
 REQUESTS = 200
+ROUNDS = 20  # until two requests meet, which is up to the clients
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids="{} engine threads".format)
@@ -26,16 +27,19 @@ def test_concurrent_requests_get_their_own_ads_and_the_scores_they_get_alone(
 ) -> None:
     requests = [one_of_its_kind(number) for number in range(REQUESTS)]
     alone = [service.ranking(request) for request in requests]
-    batches = service.metric("ctr_batch_jobs_count")
 
     with ThreadPoolExecutor(32) as clients:
-        together = list(clients.map(service.ranking, requests))
+        for _ in range(ROUNDS):
+            before = service.metric("ctr_batch_jobs_count")
+            together = list(clients.map(service.ranking, requests))
+            batches = service.metric("ctr_batch_jobs_count") - before
+            for expected, answer in zip(alone, together, strict=True):
+                assert answer["user"] == expected["user"]
+                assert ctr_by_ad(answer) == pytest.approx(ctr_by_ad(expected), abs=1e-6)
+            if batches < REQUESTS:
+                break  # some were computed together
 
-    shared_batches = service.metric("ctr_batch_jobs_count") - batches
-    assert shared_batches < REQUESTS  # or this test proves nothing
-    for expected, answer in zip(alone, together, strict=True):
-        assert answer["user"] == expected["user"]
-        assert ctr_by_ad(answer) == pytest.approx(ctr_by_ad(expected), abs=1e-6)
+    assert batches < REQUESTS  # or this test proves nothing
 
 
 def one_of_its_kind(number: int) -> Json:
