@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from app.core.batch import Rows
 from app.core.keys import Keys, keys_of
 from app.core.schema import FIRST_ID_ROW, OOV_ROW
+from app.core.tensor_file import PART_NUMBERS, TensorFile
 
-TENSORS = {"keys": np.uint64, "id_ends": np.int64, "id_bytes": np.uint8}
+TYPES = {"keys": "U64", "id_ends": "I64", "id_bytes": "U8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +74,48 @@ class Vocabulary:
         return save({"keys": self.keys_V, "id_ends": self.id_ends_V, "id_bytes": self.id_bytes})
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> "Vocabulary":
-        """Raises ValueError unless the content is a well-formed vocabulary."""
+    def open(cls, path: Path, *, ids_at_a_time: int = PART_NUMBERS) -> "Vocabulary":
+        """One whose arrays stay in the file until they are looked at.
+
+        Raises ValueError unless it is a well-formed vocabulary, or OSError.
+        """
         try:
-            tensors = load(content)
-        except (SafetensorError, KeyError) as error:  # KeyError: a type that numpy does not have
+            file = TensorFile(path)
+        except SafetensorError as error:
             raise ValueError(f"not a vocabulary: {error}") from error
-        if {name: tensor.dtype for name, tensor in tensors.items()} != TENSORS:
-            raise ValueError(f"not a vocabulary: it needs {sorted(TENSORS)}")
-        vocabulary = cls(tensors["keys"], tensors["id_ends"], tensors["id_bytes"])
-        if not vocabulary._is_well_formed():
+        if {name: entry.type_name for name, entry in file.entries.items()} != TYPES:
+            raise ValueError(f"not a vocabulary: it needs {sorted(TYPES)}")
+        if not _is_well_formed(file, ids_at_a_time):
             raise ValueError("not a vocabulary: its keys or ids are out of order")
-        return vocabulary
-
-    def _is_well_formed(self) -> bool:
-        keys, ends, text = self.keys_V, self.id_ends_V, self.id_bytes
-        return (
-            keys.ndim == text.ndim == 1
-            and keys.shape == ends.shape
-            and bool((keys[1:] > keys[:-1]).all())
-            and bool((np.diff(ends, prepend=0) > 0).all())
-            and (ends[-1] if len(ends) else 0) == len(text)
-            and _is_text(text, ends)
-        )
+        return cls(*(file.mapped(name) for name in TYPES))
 
 
-def _is_text(id_bytes: NDArray[np.uint8], id_ends_V: NDArray[np.int64]) -> bool:
+def _is_well_formed(file: TensorFile, ids_at_a_time: int) -> bool:
+    """Whether keys and ids are in order and every id is text; no more in memory at a time."""
+    keys, ends, text = (file.entries[name].shape for name in TYPES)
+    if len(keys) != 1 or keys != ends or len(text) != 1:
+        return False
+    last_key, end = -1, 0
+    for start in range(0, keys[0], ids_at_a_time):
+        stop = min(start + ids_at_a_time, keys[0])
+        keys_P, ends_P = file.read("keys", start, stop), file.read("id_ends", start, stop)
+        if not _rises(keys_P, last_key) or not _rises(ends_P, end) or ends_P[-1] > text[0]:
+            return False
+        if not _is_text(file.read("id_bytes", end, int(ends_P[-1])), ends_P[:-1] - end):
+            return False
+        last_key, end = int(keys_P[-1]), int(ends_P[-1])
+    return end == text[0]
+
+
+def _rises(numbers_P: NDArray[np.integer], before: int) -> bool:
+    return int(numbers_P[0]) > before and bool((numbers_P[1:] > numbers_P[:-1]).all())
+
+
+def _is_text(id_bytes: NDArray[np.uint8], inner_ends: NDArray[np.int64]) -> bool:
     """Whether every id is UTF-8: all of them together are, and none ends within a character."""
     try:
         id_bytes.tobytes().decode()
     except UnicodeDecodeError:
         return False
-    first_bytes = id_bytes[id_ends_V[:-1]]
+    first_bytes = id_bytes[inner_ends]
     return bool((first_bytes & 0b1100_0000 != 0b1000_0000).all())

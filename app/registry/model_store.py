@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
+from safetensors.torch import load_file as map_tensors
 from torch import Tensor
 
 from app.core.schema import SparseField
@@ -25,6 +25,7 @@ WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.json"
 PRIORS = "priors.safetensors"  # older versions and imported ones have none
 
+Source = TypeVar("Source")
 Content = TypeVar("Content")
 
 _name = TypeAdapter[str](ModelName)
@@ -32,9 +33,13 @@ _name = TypeAdapter[str](ModelName)
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A version whose files are what its manifest says they are."""
+    """A version whose files are what its manifest says they are.
+
+    Weights and vocabularies are mapped, not read: they take memory where they are looked at.
+    """
 
     manifest: Manifest
+    folder: Path
     weights: Mapping[str, Tensor]
     vocabularies: Mapping[str, Vocabulary]
     golden: GoldenRequests
@@ -85,30 +90,33 @@ class ModelStore:
         """Reads a version and compares every file with its hash. Raises ArtifactRefused."""
         manifest = self.read_manifest(name, version)
         folder = self.folder(name, version)
-        contents = {
-            file: _read_verified(folder / file, entry) for file, entry in manifest.files.items()
-        }
+        for file, entry in manifest.files.items():
+            verify_file(folder / file, entry)
         vocabulary_files = {
             field.name: vocabulary_file(field) for field in manifest.features.sparse_fields
         }
-        missing = {WEIGHTS, GOLDEN, *vocabulary_files.values()} - set(contents)
+        missing = {WEIGHTS, GOLDEN, *vocabulary_files.values()} - set(manifest.files)
         if missing:
             raise ArtifactRefused(f"{folder / MANIFEST} does not list {min(missing)}")
         if manifest.golden_sha256 != manifest.files[GOLDEN].sha256:
             raise ArtifactRefused(f"{folder / MANIFEST} has two different digests of {GOLDEN}")
 
+        def opened(file: str, open_file: Callable[[Path], Content]) -> Content:
+            return _parse(folder / file, folder / file, open_file)
+
         def parsed(file: str, parse: Callable[[bytes], Content]) -> Content:
-            return _parse(folder / file, contents[file], parse)
+            return _parse(folder / file, (folder / file).read_bytes(), parse)
 
         def rates(content: bytes) -> Sequence[SmoothedRates]:
             return rates_from_bytes(content, manifest.features)
 
         return Artifact(
             manifest,
-            parsed(WEIGHTS, load_tensors),
-            {name: parsed(file, Vocabulary.from_bytes) for name, file in vocabulary_files.items()},
+            folder,
+            opened(WEIGHTS, map_tensors),
+            {name: opened(file, Vocabulary.open) for name, file in vocabulary_files.items()},
             parsed(GOLDEN, GoldenRequests.model_validate_json),
-            Priors(manifest.prior_ctr, parsed(PRIORS, rates) if PRIORS in contents else ()),
+            Priors(manifest.prior_ctr, parsed(PRIORS, rates) if PRIORS in manifest.files else ()),
         )
 
 
@@ -137,19 +145,21 @@ def _read_active(file: Path) -> str:
         raise ArtifactRefused(f"{file}: {refused}") from None
 
 
-def _read_verified(path: Path, entry: FileEntry) -> bytes:
+def verify_file(path: Path, entry: FileEntry) -> None:
+    """Reads through it, whatever its size. Raises ArtifactRefused if it is another file."""
     try:
-        content = path.read_bytes()
+        size = path.stat().st_size
+        if size != entry.size:
+            raise ArtifactRefused(f"{path} has {size} bytes, its manifest says {entry.size}")
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ArtifactRefused(f"{path}: {error.strerror}") from error
-    if len(content) != entry.size:
-        raise ArtifactRefused(f"{path} has {len(content)} bytes, its manifest says {entry.size}")
-    if hashlib.sha256(content).hexdigest() != entry.sha256:
+    if sha256 != entry.sha256:
         raise ArtifactRefused(f"{path} is not the file that was published: its sha256 differs")
-    return content
 
 
-def _parse(path: Path, content: bytes, parse: Callable[[bytes], Content]) -> Content:
+def _parse(path: Path, content: Source, parse: Callable[[Source], Content]) -> Content:
     try:
         return parse(content)
     except ValidationError as error:

@@ -1,5 +1,8 @@
 """Which row an id has: the same after any journey, OOV for the unknown, padding for nobody."""
 
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +19,24 @@ raw_ids = st.text()
 id_sets = st.sets(raw_ids, max_size=30)
 
 FEW = Vocabulary.of(["b", "a", "ü🙂"])
+
+
+def opened(content: bytes) -> Vocabulary:
+    """As a file with this content is, looked at as a whole and in parts, which agree."""
+    with NamedTemporaryFile(suffix=".safetensors") as file:  # what is mapped outlives its name
+        file.write(content)
+        file.flush()
+        verdicts = {_verdict(Path(file.name), ids_at_a_time) for ids_at_a_time in (1, 2, 1000)}
+        assert len(verdicts) == 1
+        return Vocabulary.open(Path(file.name))
+
+
+def _verdict(path: Path, ids_at_a_time: int) -> str:
+    try:
+        Vocabulary.open(path, ids_at_a_time=ids_at_a_time)
+    except ValueError as error:
+        return str(error)
+    return "well-formed"
 
 
 @given(id_sets)
@@ -53,14 +74,14 @@ def test_the_order_of_the_ids_and_repetition_do_not_matter(ids):
 def test_bytes_bring_the_same_vocabulary_back(ids):
     vocabulary = Vocabulary.of(ids)
 
-    restored = Vocabulary.from_bytes(vocabulary.to_bytes())
+    restored = opened(vocabulary.to_bytes())
 
     assert restored.to_bytes() == vocabulary.to_bytes()
     assert restored.rows_of(vocabulary.keys_V).tolist() == list(range(2, vocabulary.rows))
 
 
 def test_an_empty_vocabulary_knows_nobody():
-    vocabulary = Vocabulary.from_bytes(Vocabulary.of([]).to_bytes())
+    vocabulary = opened(Vocabulary.of([]).to_bytes())
 
     assert vocabulary.rows == FIRST_ID_ROW
     assert vocabulary.rows_of(keys_of(["a", ""])).tolist() == [OOV_ROW, OOV_ROW]
@@ -154,13 +175,13 @@ WHOLE = FEW.to_bytes()
 )
 def test_what_is_not_a_vocabulary_is_refused(content):
     with pytest.raises(ValueError, match="not a vocabulary"):
-        Vocabulary.from_bytes(content)
+        opened(content)
 
 
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused(content):
     with pytest.raises(ValueError, match="not a vocabulary"):
-        Vocabulary.from_bytes(content)
+        opened(content)
 
 
 @given(st.integers(0, len(WHOLE) - 1), st.integers(1, 255))
@@ -169,7 +190,7 @@ def test_a_flipped_byte_is_refused_or_still_well_formed(position, flip):
     content[position] ^= flip
 
     try:
-        vocabulary = Vocabulary.from_bytes(bytes(content))
+        vocabulary = opened(bytes(content))
     except ValueError:
         return
 
