@@ -127,6 +127,9 @@ class Settings(BaseSettings):
     head_timeout_s: float = Field(
         default=5, gt=0, le=300, description="a request's head must have arrived by then"
     )
+    answer_timeout_s: float = Field(
+        default=10, gt=0, le=300, description="a client that does not read an answer leaves then"
+    )
     shutdown_delay_s: float = Field(
         default=2,
         ge=0,

@@ -38,6 +38,6 @@ def listening(application: ASGIApp) -> Iterator[str]:
     """The application behind the service's own server, in a thread; its URL."""
     with closing(bind("127.0.0.1", 0)) as listener:
         lifecycle = Lifecycle(shutdown_delay_s=0, shutdown_grace_s=GRACE_S)
-        server = Server.of(application, lifecycle, head_timeout_s=GRACE_S)
+        server = Server.of(application, lifecycle, head_timeout_s=GRACE_S, answer_timeout_s=GRACE_S)
         with running_in_background(server, listener):
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -92,7 +92,12 @@ def serving_api(
         # Connections wait in the backlog until the server runs, so nobody has to poll.
         listener.listen()
         lifecycle = lifecycle or lifecycle_of(settings)
-        server = Server.of(api, lifecycle, head_timeout_s=settings.head_timeout_s)
+        server = Server.of(
+            api,
+            lifecycle,
+            head_timeout_s=settings.head_timeout_s,
+            answer_timeout_s=settings.answer_timeout_s,
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         port = listener.getsockname()[1]
         thread.start()

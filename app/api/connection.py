@@ -41,19 +41,29 @@ class Connection(RefusingProtocol):
         *,
         lifecycle: Lifecycle,
         head_timeout_s: float,
+        answer_timeout_s: float,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._lifecycle = lifecycle
         self._head_timeout_s = head_timeout_s
+        self._answer_timeout_s = answer_timeout_s
         self._head_bytes: int | None = None  # None outside of a head
         self._head_timer: asyncio.TimerHandle | None = None
+        self._answer_timer: asyncio.TimerHandle | None = None  # while there is much to be read
         self._has_ended = False  # a request, with the last bytes that came
         self.lost = asyncio.Event()
 
     @classmethod
-    def factory(cls, lifecycle: Lifecycle, *, head_timeout_s: float) -> Any:  # noqa: ANN401
+    def factory(
+        cls, lifecycle: Lifecycle, *, head_timeout_s: float, answer_timeout_s: float
+    ) -> Any:  # noqa: ANN401
         """In the place of a class, which is what uvicorn says it takes."""
-        return partial(cls, lifecycle=lifecycle, head_timeout_s=head_timeout_s)
+        return partial(
+            cls,
+            lifecycle=lifecycle,
+            head_timeout_s=head_timeout_s,
+            answer_timeout_s=answer_timeout_s,
+        )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -63,6 +73,7 @@ class Connection(RefusingProtocol):
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self._stop_head_timer()
+        self._stop_answer_timer()
         self.lost.set()
 
     def data_received(self, data: bytes) -> None:
@@ -71,13 +82,28 @@ class Connection(RefusingProtocol):
         if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._hang_up(HEAD_TOO_LARGE)
+                self._hang_up_on_head(HEAD_TOO_LARGE, status=431)
         if self._head_bytes is not None or (self._is_idle() and not self._has_ended):
             self._start_head_timer()  # also for a body that nobody waits for, and for blank lines
             return
         self._stop_head_timer()
         if self._is_idle() and self.timeout_keep_alive_task is None:
             self._wait_for_the_next()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._answer_timer = self.loop.call_later(self._answer_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_answer_timer()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Closing would wait, for ever if need be, until the client has read what was written."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
 
     def on_message_begin(self) -> None:
         self._head_bytes = 0
@@ -145,6 +171,11 @@ class Connection(RefusingProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _stop_answer_timer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
     def _head_is_late(self) -> None:
         self._head_timer = None
         if not self._is_idle():  # it waits behind a request that is being answered
@@ -152,7 +183,12 @@ class Connection(RefusingProtocol):
         elif self._head_bytes is None:
             self.transport.close()
         else:
-            self._hang_up(HEAD_TOO_SLOW)
+            self._hang_up_on_head(HEAD_TOO_SLOW, status=408)
+
+    def _hang_up_on_head(self, last_words: bytes, *, status: int) -> None:
+        if not self.transport.is_closing():
+            self._hang_up(last_words)
+            self.count_unmatched(status)
 
     def _hang_up(self, last_words: bytes) -> None:
         if not self.transport.is_closing():

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.api.limits import DEADLINE_HEADER, PRIORITY_HEADER, RequestLimits
@@ -46,9 +46,9 @@ class Door:
         metrics.in_flight_seconds.set_function(lambda: admission.in_flight_s)
         metrics.capacity.set_function(lambda: admission.capacity.per_s)
 
-    def enter(self, headers: Iterable[tuple[bytes, bytes]]) -> Entry:
+    def enter(self, headers: Sequence[tuple[bytes, bytes]]) -> Entry:
         """Raises Overloaded. What is wrong with a header is said later, by who reads the body."""
-        known = dict(headers)
+        known = dict(reversed(headers))  # of two of a name the first counts, as it does later
         name = known.get(PRIORITY_HEADER, b"normal").decode("latin-1")
         priority: Priority = name if name in PRIORITIES else "normal"
         body_bytes = _number(known.get(b"content-length"))

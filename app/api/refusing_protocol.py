@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.api.door import Door
 from app.api.openapi import MEDIA_TYPE
 from app.api.rank_routes import ENTRY, RANK_PATH
-from app.api.request_context import REQUEST_ID, request_id_of
+from app.api.request_context import REQUEST_ID, UNMATCHED, request_id_of
 from app.errors import Overloaded
 from app.monitoring.metrics import Metrics
 
@@ -29,8 +29,7 @@ class RefusingProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        state = getattr(self.config.app, "state", None)
-        door: Door | None = getattr(state, "door", None)
+        door = self._door()
         # What is pipelined behind another request waits for it first; its endpoint asks the door.
         if door is not None and self._is_rank_request() and self._is_idle():
             started_s = time.perf_counter()
@@ -57,9 +56,24 @@ class RefusingProtocol(HttpToolsProtocol):
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
 
+    def send_400_response(self, msg: str) -> None:
+        self.count_unmatched(HTTPStatus.BAD_REQUEST)
+        super().send_400_response(msg)
+
+    def count_unmatched(self, status: int) -> None:
+        """An answer to what never became a request of the application."""
+        door = self._door()
+        if door is not None:
+            door.metrics.requests.labels(UNMATCHED, int(status)).inc()
+
     def stays_open(self) -> bool:
         """After the answer to the request whose head has just been read."""
         return bool(self.parser.should_keep_alive())
+
+    def _door(self) -> Door | None:
+        state = getattr(self.config.app, "state", None)
+        door: Door | None = getattr(state, "door", None)
+        return door
 
     def _is_rank_request(self) -> bool:
         return self.url == URL and self.parser.get_method() == b"POST"

@@ -37,10 +37,19 @@ class Server(uvicorn.Server):
         self._lifecycle = lifecycle
 
     @classmethod
-    def of(cls, service: ASGIApp, lifecycle: Lifecycle, *, head_timeout_s: float) -> "Server":
+    def of(
+        cls,
+        service: ASGIApp,
+        lifecycle: Lifecycle,
+        *,
+        head_timeout_s: float,
+        answer_timeout_s: float,
+    ) -> "Server":
         config = uvicorn.Config(
             service,
-            http=Connection.factory(lifecycle, head_timeout_s=head_timeout_s),
+            http=Connection.factory(
+                lifecycle, head_timeout_s=head_timeout_s, answer_timeout_s=answer_timeout_s
+            ),
             log_config=None,
             access_log=False,
             proxy_headers=False,  # nothing here asks who the client is

@@ -44,7 +44,12 @@ def demo(
         demo_world.load_histories(world, redis_url, settings.max_stored_behaviors)
         lifecycle = lifecycle_of(settings)
         service = build_service(settings, redis_url, lifecycle)
-        server = Server.of(service, lifecycle, head_timeout_s=settings.head_timeout_s)
+        server = Server.of(
+            service,
+            lifecycle,
+            head_timeout_s=settings.head_timeout_s,
+            answer_timeout_s=settings.answer_timeout_s,
+        )
         with running_in_background(server, listener):
             url = "http://{}:{}".format(*listener.getsockname())
             rankings = demo_world.rank_for_users(world, url, count=USERS_SHOWN)

@@ -50,7 +50,12 @@ def serve(
             service = build_service(settings, redis_url, lifecycle)
             if liveness_port is not None:
                 log.info("answering liveness", extra={"port": liveness_port})
-            server = Server.of(service, lifecycle, head_timeout_s=settings.head_timeout_s)
+            server = Server.of(
+                service,
+                lifecycle,
+                head_timeout_s=settings.head_timeout_s,
+                answer_timeout_s=settings.answer_timeout_s,
+            )
             server.run(sockets=[listener])
     finally:
         leave_unless_clean(lifecycle)

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 
 WAIT_S = 30
 SHORT_S = 0.05
+TOO_MUCH = "x" * 2**24  # for the buffers of any socket
 RANK = b"POST /v1/rank HTTP/1.1\r\nHost: us\r\nContent-Length: 8\r\n\r\n"
 REQUEST = b"GET / HTTP/1.1\r\nHost: us\r\n\r\n"
 
@@ -72,11 +73,13 @@ def lifecycle() -> Lifecycle:
 
 
 @asynccontextmanager
-async def connected(
+async def connected(  # noqa: PLR0913 - every limit and every part can be chosen
     lifecycle: Lifecycle,
     *,
     head_timeout_s: float = WAIT_S,
     keep_alive_s: float = WAIT_S,
+    answer_timeout_s: float = WAIT_S,
+    answer: str = "answered",
     answering: asyncio.Event | None = None,
     door: object = None,
 ) -> AsyncIterator[Client]:
@@ -85,14 +88,16 @@ async def connected(
     async def application(scope, receive, send):
         if answering is not None:
             await answering.wait()
-        await PlainTextResponse("answered")(scope, receive, send)
+        await PlainTextResponse(answer)(scope, receive, send)
 
     application.state = SimpleNamespace(door=door)
     config = uvicorn.Config(application, log_config=None, lifespan="off", timeout_keep_alive=1)
     config.load()
     config.timeout_keep_alive = keep_alive_s  # uvicorn takes fractions, but does not say so
     state = ServerState()
-    create = Connection.factory(lifecycle, head_timeout_s=head_timeout_s)
+    create = Connection.factory(
+        lifecycle, head_timeout_s=head_timeout_s, answer_timeout_s=answer_timeout_s
+    )
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: create(config=config, server_state=state, app_state={}), "127.0.0.1", 0
@@ -243,3 +248,28 @@ async def test_a_body_that_nobody_waits_for_has_to_end_in_time(lifecycle) -> Non
         await client.receives(end=b"}")
 
         assert await client.receives_until_closed() == b""
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"answer_timeout_s": SHORT_S}, {"keep_alive_s": SHORT_S}],
+    ids=["while much of it waits", "once the connection is idle"],
+)
+async def test_a_client_that_does_not_read_its_answer_is_hung_up_on(lifecycle, limits) -> None:
+    async with connected(lifecycle, answer=TOO_MUCH, **limits) as client:
+        client.socket.send(REQUEST)
+
+        async with asyncio.timeout(WAIT_S):
+            await client.connection.lost.wait()
+
+        assert len(await client.receives_until_closed()) < len(TOO_MUCH)
+
+
+async def test_a_client_that_reads_late_gets_all_of_its_answer(lifecycle) -> None:
+    async with connected(lifecycle, answer=TOO_MUCH + "end") as client:
+        client.socket.send(REQUEST)
+        await until(lambda: client.connection.flow.write_paused)
+
+        answer = await client.receives(end=b"end")
+
+        assert len(answer.content) == len(TOO_MUCH) + 3

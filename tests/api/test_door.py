@@ -169,3 +169,30 @@ def test_however_a_request_ends_it_is_not_in_any_more(service, admission):
     while service.metric("ctr_in_flight_requests") and time.monotonic() < give_up_s:
         pass
     assert admission.in_flight == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/rank?trace=1", "/v1/%72ank", "/v1/rank#top"])
+def test_there_is_one_door_however_its_path_is_written(service, admission, path):
+    fill(admission)
+    request = head().replace(b"/v1/rank", path.encode(), 1) + VALID
+
+    with service.connect() as connection:
+        connection.sendall(request)
+        answer = answer_on(connection)
+
+    assert answer.status == 429
+    assert service.metric("ctr_admissions_total", outcome="refused") == 1
+
+
+@pytest.mark.parametrize(("priorities", "status"), [("low high", 429), ("high low", 503)])
+def test_of_two_headers_of_a_name_the_first_counts_at_the_door_too(
+    service, admission, priorities, status
+):
+    admission.enter("low", Deadline.after(0.0), 0.55)
+    named = [f"X-Priority: {priority}" for priority in priorities.split()]
+
+    with service.connect() as connection:
+        connection.sendall(head(*named, "X-Deadline-Ms: 1000", "X-Deadline-Ms: nonsense") + VALID)
+        answer = answer_on(connection)
+
+    assert answer.status == status

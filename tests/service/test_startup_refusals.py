@@ -163,7 +163,7 @@ def test_of_two_services_that_start_at_once_on_one_port_the_second_is_refused() 
         with closing(bind("127.0.0.1", port)) as second:
             first.listen()
 
-            server = Server.of(api, lifecycle_of(Settings()), head_timeout_s=1)
+            server = Server.of(api, lifecycle_of(Settings()), head_timeout_s=1, answer_timeout_s=1)
 
             with pytest.raises(StartupRefused, match="cannot listen") as refusal:
                 server.run(sockets=[second])
