@@ -60,6 +60,7 @@ class ThreadWorkers:
     def _work(self) -> None:
         while run := self._queue.get():
             run()
+            del run  # an idle thread would keep its last batch
 
 
 def _run(work: Runnable, done: Done, loop: asyncio.AbstractEventLoop) -> None:

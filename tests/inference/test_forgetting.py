@@ -1,0 +1,47 @@
+"""Whoever has its answer is forgotten at once, however far away its deadline is."""
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from app.inference.batch_policy import BatchPolicy
+from app.monitoring.metrics import Metrics
+from tests.eventually import eventually_async
+from tests.fakes import HeldEngine, ask, held_batcher
+
+pytestmark = pytest.mark.anyio
+
+POLICY = BatchPolicy(max_batch_pairs=1_000, max_queued_pairs=1_000)
+HOUR_S = 3600.0
+
+
+class Job(str):
+    """Text that can be watched."""
+
+    __slots__ = ("__weakref__",)
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+async def test_no_timer_holds_a_request_until_its_deadline(gives_up):
+    engine = HeldEngine()
+    batcher = held_batcher(engine, POLICY, Metrics())
+    job = Job("job")
+    watched = weakref.ref(job)
+    asked = asyncio.create_task(ask(batcher, job, within_s=HOUR_S))
+    await engine.begins()
+
+    if gives_up:
+        asked.cancel()
+    engine.let_go()
+    await asyncio.wait([asked])
+
+    async def is_forgotten() -> bool:
+        gc.collect()
+        return watched() is None
+
+    engine.batches.clear()
+    del asked, job
+    await eventually_async(is_forgotten)
+    await batcher.drain()
