@@ -1,5 +1,6 @@
 """Every body that cannot be accepted: which status, and which field the problem names."""
 
+import gzip
 import json
 from typing import Any
 
@@ -247,6 +248,18 @@ def test_a_body_full_of_wrong_fields_is_refused_without_naming_them(
 @pytest.mark.parametrize("content", NOT_JSON.values(), ids=NOT_JSON)
 def test_what_is_not_json_is_malformed(service: RunningService, content: bytes) -> None:
     answer = post(service, content)
+
+    assert_problem(answer, MALFORMED)
+    assert answer.json()["detail"].startswith("Invalid JSON")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "nonsense"])
+def test_a_compressed_body_is_not_unpacked_however_large_it_would_be(
+    service: RunningService, coding: str
+) -> None:
+    bomb = gzip.compress(json.dumps(body()).encode() + b" " * 2**26)
+
+    answer = service.client.post("/v1/rank", content=bomb, headers={"content-encoding": coding})
 
     assert_problem(answer, MALFORMED)
     assert answer.json()["detail"].startswith("Invalid JSON")

@@ -32,6 +32,7 @@ FRAGMENTS = [
     *(b"\\ud800", b"\\u0000", b"\x00", b"\xff", b"\xf0\x9f\x92\xa9", b"," * 9, b"9" * 400, b"\r\n"),
 ]
 ANSWERED = {200, 400, 404, 422, 504}  # 404, 504: the damage hit the model's name, the deadline
+METHODS = [b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"]
 
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300) | st.just("u")
@@ -108,6 +109,21 @@ def test_hundreds_of_damaged_requests_leave_the_service_alive(
 
         assert b"HTTP/1.1 500" not in received, damaged
         assert b"HTTP/1.1 503" not in received, damaged
+
+    assert_alive(service)
+
+
+def test_no_method_on_no_path_is_too_strange_for_an_answer(service: RunningService) -> None:
+    paths = [*service.client.get("/openapi.json").json()["paths"], "/", "/v2", "/docs", "*"]
+    rng = random.Random(SEED)  # noqa: S311 - not for secrets
+    for path in [path.encode() for path in paths] * 10:
+        for method in METHODS:
+            target = damage(path, rng).replace(b" ", b"%20").replace(b"\r\n", b"%0d%0a")
+            sent = b"%s %s HTTP/1.1\r\nHost: us\r\nConnection: close\r\n\r\n" % (method, target)
+
+            received = exchange(service, sent)
+
+            assert not received.startswith(b"HTTP/1.1 5"), sent
 
     assert_alive(service)
 

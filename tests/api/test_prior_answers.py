@@ -22,7 +22,7 @@ from tests.artifacts import TINY_RATES, publish_tiny_version
 from tests.fakes import FailingEngine, StuckEngine
 from tests.serving import RunningService, patient, serving_api
 
-PATIENT = replace(LIMITS, default_deadline_ms=10_000, max_deadline_ms=10_000)
+PATIENT = replace(LIMITS, body_timeout_s=60, default_deadline_ms=60_000, max_deadline_ms=60_000)
 WORK = body(behaviors=wire_behaviors(BEHAVIORS), explain=2)
 HURRIED = {**WORK, "deadline_ms": 100}
 REQUESTS = 10
