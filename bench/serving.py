@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 READY_TIMEOUT_S = 120.0
+SERVE = (sys.executable, "-m", "app", "serve")
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,19 @@ class RunningService:
 
 @contextmanager
 def running_service(
-    redis_url: str, settings: Mapping[str, str], *, log: Path
+    redis_url: str, settings: Mapping[str, str], *, log: Path, command: Sequence[str] = SERVE
 ) -> Iterator[RunningService]:
-    """`ctr-serve serve` on a free port, stopped with SIGTERM at the end."""
+    """`ctr-serve serve`, or what wraps it, on a free port; stopped with SIGTERM at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "CTR_REDIS_URL": redis_url, **settings}
-    command = [sys.executable, "-m", "app", "serve", "--port", str(port)]
     started_s = time.monotonic()
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, env=environment, stdout=output, stderr=output) as process,
+        subprocess.Popen(
+            [*command, "--port", str(port)], env=environment, stdout=output, stderr=output
+        ) as process,
     ):
         try:
             url = f"http://127.0.0.1:{port}"
