@@ -53,7 +53,7 @@ class HeldEngine:
 class HeldBatch:
     """What a batcher prepares: its work is a call of the engine.
 
-    A job that is "unreadable" cannot be prepared.
+    A job that is "unreadable" cannot be prepared, and one that is "lost" has no result.
     """
 
     def __init__(self, engine: HeldEngine, jobs: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ class HeldBatch:
         self._results = self._engine(self._jobs)
 
     def results(self) -> list[str]:
-        return self._results
+        return [result for result in self._results if result != "LOST"]
 
 
 def held_batcher(

@@ -215,8 +215,8 @@ class Batcher(Generic[Job, Result]):
         self._start_batches()  # first of all: the engine should not wait for what follows
         if failure is None:
             self._learn(batch, compute_s)
-            self._answer(batch, compute_s)
-        else:
+            failure = self._answer(batch, compute_s)
+        if failure is not None:
             self._fail(batch.jobs, failure)
             self._start_batches()
         if self._free_threads == self._all_threads and not self._queue:
@@ -227,13 +227,19 @@ class Batcher(Generic[Job, Result]):
         self._prediction_ratio.observe(compute_s / self._costs.predict_s(sizes))
         self._costs.learn(sizes, compute_s)
 
-    def _answer(self, batch: _Batch[Job, Result], compute_s: float) -> None:
-        for waiting, result in zip(batch.jobs, batch.prepared.results(), strict=True):
+    def _answer(self, batch: _Batch[Job, Result], compute_s: float) -> Exception | None:
+        """Why the results are not those of the jobs, if so: nobody shall wait for them in vain."""
+        try:
+            answered = list(zip(batch.jobs, batch.prepared.results(), strict=True))
+        except Exception as error:  # noqa: BLE001 - it belongs to these jobs
+            return error
+        for waiting, result in answered:
             if not waiting.future.done():
                 queue_s = batch.taken_s - waiting.queued_at_s
                 waiting.future.set_result(
                     Answer(result, queue_s, batch.prepare_s, compute_s, len(batch.jobs))
                 )
+        return None
 
     def _fail(self, jobs: Sequence[_Waiting[Job, Result]], error: Exception) -> None:
         """One job that the engine cannot compute must not take its neighbors with it."""
