@@ -119,10 +119,8 @@ def main() -> None:
         with running_service(redis_url, settings, log=Path(folder, "log")) as service:
             course = Course(service, ids, shape, options)
             capacity_per_s = course.capacity()
-            course.round(capacity_per_s, storm_s=1.0)  # everything has happened once
-            rounds = [
-                course.round(capacity_per_s, storm_s=options.storm_s) for _ in range(options.rounds)
-            ]
+            course.warm_up(capacity_per_s)
+            rounds = [course.round(capacity_per_s) for _ in range(options.rounds)]
     verdict = Verdict.of(rounds)
     if options.json:
         result = {"capacity_per_s": capacity_per_s, "rounds": list(map(asdict, rounds))}
@@ -154,14 +152,18 @@ class Course:
             outcomes = closed_loop(self._address, wires, connections=CONNECTIONS, seconds=seconds)
         return summarize(outcomes).requests_per_s
 
-    def round(self, capacity_per_s: float, *, storm_s: float) -> Round:
+    def warm_up(self, capacity_per_s: float) -> None:
+        """What a service opens for a storm and keeps has been opened."""
+        self._storm(self._options.storm * capacity_per_s, 1.0, stay_s=1.0 / capacity_per_s)
+
+    def round(self, capacity_per_s: float) -> Round:
         options = self._options
         calm_per_s = options.load * capacity_per_s
         held_before = self._settled()
         before = self._windows(calm_per_s)
         counted_before = answers_by_status(self._service)
         stay_s = float(np.median([window.p50_ms for window in before])) / 1e3
-        clients = self._storm(options.storm * capacity_per_s, storm_s, stay_s)
+        clients = self._storm(options.storm * capacity_per_s, options.storm_s, stay_s)
         held_after = self._settled(like=held_before)
         counted = answers_by_status(self._service) - counted_before
         after = self._windows(calm_per_s)
