@@ -2,13 +2,19 @@
 
 CtrError                    answered as RFC 9457 problem details
   MalformedRequest    400
+  AdminKeyMissing     401
+  AdminKeyRefused     403
   UnknownModel        404
+  UnknownVersion      404
+  VersionRefused      409   the one line why
+  SwapRefused         409
   BodyTooLarge        413
   InvalidRequest      422   names the fields
   Overloaded          429   says when to come back
   NotReady            503
   EngineFailed        503
   DeadlineExceeded    504
+  NotStored           507
 StartupRefused              the process says why in one line and exits
   ArtifactRefused           a version in the model store cannot be trusted
 """
@@ -46,6 +52,48 @@ class UnknownModel(CtrError):
 
     status = 404
     title = "Unknown model"
+
+
+class UnknownVersion(CtrError):
+    """The model store has no such version."""
+
+    status = 404
+    title = "Unknown version"
+
+
+class VersionRefused(CtrError):
+    """The version cannot be trusted or loaded; what was served before still is."""
+
+    status = 409
+    title = "Version refused"
+
+
+class SwapRefused(CtrError):
+    """What is served cannot change like this now; the detail says what to do instead."""
+
+    status = 409
+    title = "Swap refused"
+
+
+class NotStored(CtrError):
+    """The model store cannot be written to, so nothing was changed."""
+
+    status = 507
+    title = "Not stored"
+
+
+class AdminKeyMissing(CtrError):
+    """The request shows no admin key."""
+
+    status = 401
+    title = "Admin key missing"
+
+
+class AdminKeyRefused(CtrError):
+    """The request shows a wrong admin key, or the service has none."""
+
+    status = 403
+    title = "Admin key refused"
 
 
 class BodyTooLarge(CtrError):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from app.api.admin_key import AdminKey
 from app.api.app import build_api
 from app.api.lifecycle import ENGINES_SHARE, Lifecycle
 from app.api.limits import RequestLimits
@@ -23,9 +24,12 @@ from app.inference.fused.user_state_cache import UserStateCache
 from app.inference.torch_process import prepare_torch
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
+from app.registry.loading import VersionLoader
 from app.registry.model_store import ModelStore
-from app.registry.servable import Running, load_servable
+from app.registry.registry import Registry
+from app.registry.servable import Running
 from app.registry.served_models import ServedModels, choose_default
+from app.registry.version_states import VersionKey
 from app.settings import Settings, unknown_variables
 
 REDIS_URL_RULE = (
@@ -48,7 +52,9 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> F
         log.warning("not a setting of this service", extra={"variable": name})
     prepare_torch(threads=settings.torch_threads)
     metrics = Metrics()
-    models = load_models(settings, metrics)
+    loader = version_loader(settings, metrics)
+    models = load_models(settings, loader)
+    registry = Registry(models, loader, metrics, keep_previous=settings.keep_previous_version)
     redis_timeout_s = settings.redis_timeout_ms / 1e3
     store = open_store(settings, redis_url, timeout_s=redis_timeout_s, metrics=metrics)
     recent = RecentHistories(
@@ -65,7 +71,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> F
         beating = loop.create_task(lifecycle.heartbeat.beat(metrics.event_loop_lag_seconds))
         await _greet_redis(store)
         yield
-        await _drain(models, lifecycle)
+        await _drain(registry, lifecycle)
         await features.close()
         await store.close()
         beating.cancel()
@@ -75,7 +81,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> F
     admission = Admission(threads=engine_threads(settings))
     return build_api(
         Ranker(models, features, admission, metrics, prior_fallback=settings.prior_fallback),
-        models,
+        registry,
         metrics,
         RequestLimits(
             max_body_bytes=settings.max_body_bytes,
@@ -85,6 +91,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> F
         ),
         admission,
         lifecycle,
+        admin_key=AdminKey(settings.admin_key),
         lifespan=lifespan,
     )
 
@@ -93,10 +100,16 @@ def engine_threads(settings: Settings) -> int:
     return settings.engine_threads or default_engine_threads(resolve_device(settings.device))
 
 
-def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
-    store = ModelStore(settings.model_store)
-    active = store.active_versions()
+def load_models(settings: Settings, loader: VersionLoader) -> ServedModels:
+    """Every active version. Raises StartupRefused."""
+    active = loader.store.active_versions()
     default = choose_default(active, settings.default_model)
+    keys = [VersionKey(name, version) for name, version in active.items()]
+    servables = {key.name: loader.open(loader.load(key)) for key in keys}
+    return ServedModels(servables, default=default)
+
+
+def version_loader(settings: Settings, metrics: Metrics) -> VersionLoader:
     device = resolve_device(settings.device)
     policy = BatchPolicy(
         max_batch_pairs=settings.max_batch_pairs or default_batch_pairs(device),
@@ -107,11 +120,7 @@ def load_models(settings: Settings, metrics: Metrics) -> ServedModels:
         threads=engine_threads(settings),
         user_states=UserStateCache(settings.user_state_cache_mib * 2**20, metrics),
     )
-    servables = {
-        name: load_servable(store.load(name, version), device, policy, metrics, running)
-        for name, version in active.items()
-    }
-    return ServedModels(servables, default=default)
+    return VersionLoader(ModelStore(settings.model_store), device, policy, metrics, running)
 
 
 def open_store(
@@ -143,11 +152,11 @@ def _tell_how_models_run(models: ServedModels, settings: Settings) -> None:
     )
 
 
-async def _drain(models: ServedModels, lifecycle: Lifecycle) -> None:
+async def _drain(registry: Registry, lifecycle: Lifecycle) -> None:
     """Everybody has been answered by now; a batch that nobody waits for may still be computed."""
     try:
         async with asyncio.timeout(lifecycle.remaining_s(ENGINES_SHARE)):
-            await models.drain()
+            await registry.drain()
     except TimeoutError:
         lifecycle.gave_up = True
         log.warning("gave up batches that were still computed")

@@ -21,6 +21,11 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
 
+    admin_key: SecretStr | None = Field(
+        default=None,
+        description="whoever sends it may change what is served; unset: nobody may over HTTP",
+    )
+
     model_store: Path = Field(default=Path("model_store"), description="folder of the models")
     default_model: str | None = Field(
         default=None,
@@ -50,6 +55,11 @@ class Settings(BaseSettings):
         ge=0,
         le=2**20,
         description="memory for what the fused runtime computed of users; 0: keep nothing",
+    )
+    keep_previous_version: bool = Field(
+        default=True,
+        description="the version that was active before stays in memory, so that a rollback takes "
+        "no loading",
     )
 
     redis_url: SecretStr | None = Field(

@@ -24,11 +24,12 @@ from app.models.din.config import DinConfig
 from app.models.dsin.config import DsinConfig
 from app.models.ensemble.config import SingleArchitecture
 from app.models.factory import Architecture, build_model
+from app.registry.activation import activate
 from app.registry.golden import GoldenRequest, with_scores
 from app.registry.manifest import LadderRung, Manifest
 from app.registry.model_store import ModelStore
 from app.registry.priors import SmoothedRates
-from app.registry.publishing import NewVersion, activate, publish
+from app.registry.publishing import NewVersion, publish
 
 ITEMS = [f"item-{number}" for number in range(50)]
 CATEGORIES = [f"category-{number}" for number in range(5)]

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
+from app.api.admin_key import AdminKey
+from app.api.admin_routes import admin_router
 from app.api.door import Door
 from app.api.lifecycle import Lifecycle
 from app.api.limits import RequestLimits
@@ -19,19 +21,20 @@ from app.api.wire import RankBody
 from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
-from app.registry.served_models import ServedModels
+from app.registry.registry import Registry
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def build_api(  # noqa: PLR0913 - all that the edge is put together from
     ranker: Ranker,
-    models: ServedModels,
+    registry: Registry,
     metrics: Metrics,
     limits: RequestLimits,
     admission: Admission,
     lifecycle: Lifecycle,
     *,
+    admin_key: AdminKey,
     lifespan: Lifespan,
 ) -> FastAPI:
     app = FastAPI(
@@ -49,9 +52,12 @@ def build_api(  # noqa: PLR0913 - all that the edge is put together from
     )
     app.add_middleware(RequestContextMiddleware, metrics=metrics)  # the last one added is outermost
     app.include_router(rank_router(rank))
-    app.include_router(model_router(models))
+    app.include_router(model_router(registry))
+    app.include_router(admin_router(registry, admin_key))
     app.include_router(
-        probe_router(metrics.registry, lambda: models.is_ready() and not lifecycle.is_stopping)
+        probe_router(
+            metrics.registry, lambda: registry.models.is_ready() and not lifecycle.is_stopping
+        )
     )
     add_schemas(app, RankBody, Problem)
     return app

@@ -11,12 +11,16 @@ REF_TEMPLATE = "#/components/schemas/{model}"
 
 STATUSES = {
     400: "The body is not JSON, or did not arrive whole",
-    404: "No model of that name is served",
+    401: "The admin key is missing",
+    403: "The admin key is wrong, or the service has none",
+    404: "There is no such model or version",
+    409: "The version is refused, or cannot become active now",
     413: "The body is too large",
     422: "Fields that cannot be accepted, each named",
     429: "The queue is full; Retry-After says when to come back",
     503: "Loading or draining",
     504: "The scores were not there before the deadline",
+    507: "The model store cannot be written to",
 }
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from app.api.hanging_up import ClientLeft
 from app.api.openapi import MEDIA_TYPE
 from app.api.request_context import REQUEST_ID, context_of
-from app.errors import CtrError, InvalidRequest, Overloaded
+from app.errors import AdminKeyMissing, CtrError, InvalidRequest, Overloaded
 from app.monitoring.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,9 @@ def _extra(error: CtrError) -> dict[str, Any]:
 
 
 def _headers(error: CtrError) -> dict[str, str]:
-    return {"Retry-After": str(error.retry_after_s)} if isinstance(error, Overloaded) else {}
+    if isinstance(error, Overloaded):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"WWW-Authenticate": "Bearer"} if isinstance(error, AdminKeyMissing) else {}
 
 
 def _slug(title: str) -> str:

@@ -102,8 +102,15 @@ class Batcher(Generic[Job, Result]):
         self._batch_pairs = metrics.batch_pairs.labels(name)
         self._prediction_ratio = metrics.prediction_ratio.labels(name)
         self._failures = metrics.engine_failures.labels(name)
-        metrics.queued_jobs.labels(name).set_function(lambda: len(self._queue))
-        metrics.queued_pairs.labels(name).set_function(lambda: self._queued_pairs)
+        metrics.queues.add(name, self)
+
+    @property
+    def queued_jobs(self) -> int:
+        return len(self._queue)
+
+    @property
+    def queued_pairs(self) -> int:
+        return self._queued_pairs
 
     async def submit(
         self, jobs: Sequence[tuple[Job, Size]], *, deadline: Deadline

@@ -5,11 +5,15 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from app.monitoring.queues import Queues
+
 # 0.1 ms to 1.6 s in powers of two, with the budgets of ad servers (10, 25, 50, 100 ms) among them
 SECONDS = (
     *(0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.010, 0.0128, 0.025, 0.050),
     *(0.1, 0.2, 0.4, 0.8, 1.6),
 )
+# 0.1 s, a small model, to 205 s in powers of two
+LOAD_SECONDS = tuple(0.1 * 2**power for power in range(12))
 SHED_REASONS = ("overloaded", "deadline-exceeded", "not-ready", "engine-failed")
 PRIOR_REASONS = ("deadline-exceeded", "engine-failed")
 COUNTS = tuple(float(2**power) for power in range(11))  # 1 to 1024
@@ -27,6 +31,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._register_requests()
+        self._register_versions()
         self._register_batching()
         self._register_user_states()
         self._register_features()
@@ -106,10 +111,31 @@ class Metrics:
         )
         for reason in PRIOR_REASONS:
             self.degraded.labels("prior", reason)
+
+    def _register_versions(self) -> None:
         self.model_info = Gauge(
             "ctr_model_info",
-            "1 for every model version that is served.",
+            "1 for every model version that is in memory.",
             ("model", "version", "architecture", "device"),
+            registry=self.registry,
+        )
+        self.version_state = Gauge(
+            "ctr_model_version_state",
+            "1 for the state of every version that is in memory, gets there, or was refused.",
+            ("model", "version", "state"),
+            registry=self.registry,
+        )
+        self.swaps = Counter(
+            "ctr_model_swaps_total",
+            "Times that a version was to become the active one, by what came of it.",
+            ("model", "outcome"),
+            registry=self.registry,
+        )
+        self.load_seconds = Histogram(
+            "ctr_model_load_duration_seconds",
+            "From the first read of a version until it was verified and warm.",
+            ("model",),
+            buckets=LOAD_SECONDS,
             registry=self.registry,
         )
 
@@ -140,6 +166,7 @@ class Metrics:
             ("model",),
             registry=self.registry,
         )
+        self.queues = Queues(self.queued_jobs, self.queued_pairs)
         self.prediction_ratio = Histogram(
             "ctr_batch_compute_ratio",
             "Compute time of a batch, as a multiple of what was predicted.",

@@ -44,12 +44,12 @@ class Ranker:
 
         Raises a CtrError: unknown model, overload, deadline.
         """
-        servable = self._models.route(request.model)
-        schema = servable.version.encoder.schema
-        with times.measure("features"):
-            features = await self._features.read(request, schema, ticket.deadline)
         answer = self._by_model_or_prior if self._prior_fallback else self._by_model
-        ranking, batch_jobs = await answer(servable, request, features, ticket, times)
+        with self._models.route(request.model, request.user_id) as servable:
+            schema = servable.version.encoder.schema
+            with times.measure("features"):
+                features = await self._features.read(request, schema, ticket.deadline)
+            ranking, batch_jobs = await answer(servable, request, features, ticket, times)
         self._count(request, ranking)
         return ranking, batch_jobs
 

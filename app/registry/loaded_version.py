@@ -78,6 +78,11 @@ class LoadedVersion:
         self.priors = priors
         self.costs = costs
 
+    @property
+    def reference(self) -> str:
+        """`NAME@VERSION`."""
+        return f"{self.manifest.name}@{self.manifest.version}"
+
     def size_of(self, job: Job) -> Size:
         """What it is computed for: a model looks at the newest behaviors only."""
         user, candidates = job

@@ -64,6 +64,11 @@ class ModelStore:
         files = sorted(self.root.glob(f"*/{ACTIVE}"))
         return {file.parent.name: _read_active(file) for file in files}
 
+    def active_version(self, name: str) -> str | None:
+        """Of one name. Raises ArtifactRefused where its ACTIVE file cannot be understood."""
+        file = self.root / checked_name(name) / ACTIVE
+        return _read_active(file) if file.exists() else None
+
     def versions(self, name: str) -> list[str]:
         """Published versions of a name, in the order of their numbers."""
         manifests = (self.root / checked_name(name)).glob(f"[!.]*/{MANIFEST}")

@@ -11,10 +11,11 @@ from app.errors import StartupRefused
 from app.features.encoder import Encoder
 from app.inference.engine import Engine
 from app.models.factory import Model
+from app.registry.activation import activate
 from app.registry.golden import GoldenRequest, GoldenRequests, verify, with_scores
 from app.registry.manifest import Manifest
 from app.registry.model_store import ModelStore
-from app.registry.publishing import NewVersion, activate, publish
+from app.registry.publishing import NewVersion, publish
 from app.registry.trained_model import trained_model
 
 

@@ -28,7 +28,6 @@ from app.registry.manifest import (
     TrainingRecord,
 )
 from app.registry.model_store import (
-    ACTIVE,
     GOLDEN,
     MANIFEST,
     PRIORS,
@@ -78,22 +77,6 @@ def publish(store: ModelStore, new: NewVersion) -> Manifest:
             if _moved(staging, store.folder(new.name, manifest.version)):
                 sync_folder(home)
                 return manifest
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def activate(store: ModelStore, name: str, version: str) -> None:
-    """Makes this the version that a service serves from its next start on.
-
-    Raises ArtifactRefused if there is no such version or it is not intact.
-    """
-    store.load(name, version)
-    home = store.root / name
-    staging = Path(mkdtemp(prefix=".activating-", dir=home))
-    try:
-        write_synced(staging / ACTIVE, f"{version}\n".encode())
-        (staging / ACTIVE).replace(home / ACTIVE)
-        sync_folder(home)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -1,9 +1,12 @@
 """One version that is served: what scores, and the queue in front of it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
+from prometheus_client import Counter
 
 from app.core.deadline import Deadline, StageTimes
 from app.core.request import Candidates, UserContext
@@ -18,6 +21,7 @@ from app.monitoring.metrics import Metrics
 from app.registry.loaded_version import JobScores, LoadedVersion, PreparedBatch, load_version
 from app.registry.model_store import Artifact
 from app.registry.parts import in_parts, joined
+from app.registry.version_states import VersionKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +42,44 @@ class Running:
 
 
 class Servable:
-    """A version with a batcher of its own: versions never share a batch."""
+    """A version with a batcher of its own: versions never share a batch.
+
+    Whoever holds it (`with servable:`) is scored by it, even if another version has taken over.
+    """
 
     def __init__(
         self, version: LoadedVersion, policy: BatchPolicy, metrics: Metrics, running: Running
     ) -> None:
         self.version = version
         self._max_pairs = policy.max_batch_pairs
-        self._unknown_ids = metrics.unknown_ids
         self._user_states = running.user_states
+        self._shown = metrics.model_info
         self._threads = running.threads
         name = version.manifest.name
+        self._holders = 0
+        self._left = asyncio.Event()  # by the last holder
         self._batcher = Batcher(
-            self._prepare,
+            partial(_prepare, version, metrics.unknown_ids),
             version.runtime.open_workers(running.threads, name),
             policy,
             version.costs,
             metrics,
             name=name,
         )
+        self._shown.labels(*_shown_labels(version)).set(1)
+
+    @property
+    def key(self) -> VersionKey:
+        return VersionKey(self.version.manifest.name, self.version.manifest.version)
+
+    def __enter__(self) -> "Servable":
+        self._holders += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._holders -= 1
+        if not self._holders:
+            self._left.set()
 
     async def score(
         self, user: UserContext, candidates: Candidates, deadline: Deadline, times: StageTimes
@@ -81,9 +104,9 @@ class Servable:
 
     def description(self) -> dict[str, str | int | None]:
         """For the log: which version, and how it is run."""
-        manifest, runtime = self.version.manifest, self.version.runtime
+        runtime = self.version.runtime
         return {
-            "model": f"{manifest.name}@{manifest.version}",
+            "model": self.version.reference,
             "runtime": runtime.name,
             "runtime_detail": runtime.detail,
             "device": str(runtime.device),
@@ -91,16 +114,13 @@ class Servable:
         }
 
     async def drain(self) -> None:
-        """Answers what was accepted, and forgets the users of this version."""
+        """Answers whoever holds it, and forgets the users of this version."""
+        while self._holders:
+            self._left.clear()
+            await self._left.wait()
         await self._batcher.drain()
-        manifest = self.version.manifest
-        self._user_states.forget(f"{manifest.name}@{manifest.version}")
-
-    def _prepare(self, jobs: Sequence[Job]) -> PreparedBatch:
-        prepared = self.version.prepare(jobs)
-        for field, count in prepared.encoded.unknown_ids.items():
-            self._unknown_ids.labels(field).inc(count)
-        return prepared
+        await asyncio.to_thread(self._user_states.forget, self.version.reference)
+        self._shown.remove(*_shown_labels(self.version))
 
 
 def load_servable(
@@ -111,10 +131,20 @@ def load_servable(
     running: Running,
 ) -> Servable:
     """Loads the version and opens its queue. Raises ArtifactRefused or StartupRefused."""
-    manifest = artifact.manifest
-    kept = KeptStates(running.user_states, f"{manifest.name}@{manifest.version}")
+    kept = KeptStates(running.user_states, artifact.reference)
     version = load_version(artifact, device, running.runtime, kept)
-    metrics.model_info.labels(
-        manifest.name, manifest.version, manifest.architecture.name, str(device)
-    ).set(1)
     return Servable(version, policy, metrics, running)
+
+
+def _shown_labels(version: LoadedVersion) -> tuple[str, str, str, str]:
+    manifest = version.manifest
+    device = str(version.runtime.device)
+    return manifest.name, manifest.version, manifest.architecture.name, device
+
+
+def _prepare(version: LoadedVersion, unknown_ids: Counter, jobs: Sequence[Job]) -> PreparedBatch:
+    """Not a method: a servable that refers to itself is freed late, if ever."""
+    prepared = version.prepare(jobs)
+    for field, count in prepared.encoded.unknown_ids.items():
+        unknown_ids.labels(field).inc(count)
+    return prepared

@@ -1,4 +1,4 @@
-"""The models that this process serves, and which of them answers a request."""
+"""The one place where it is decided which version answers a request."""
 
 from collections.abc import Mapping
 
@@ -9,15 +9,22 @@ SHIPPED_DEMO = "demo"
 
 
 class ServedModels:
-    """Servables by model name."""
+    """The active version of every model, by name."""
 
     def __init__(self, servables: Mapping[str, Servable], *, default: str | None) -> None:
-        self.servables = servables
+        self.servables = dict(servables)
         self.default = default
         self._draining = False
 
-    def route(self, model: str | None) -> Servable:
-        """The servable for a request's `model`. Raises UnknownModel or InvalidRequest."""
+    def serve(self, servable: Servable) -> None:
+        """From now on for every new request; whoever holds the one before is scored by that."""
+        self.servables[servable.version.manifest.name] = servable
+
+    def route(self, model: str | None, user_id: str = "") -> Servable:
+        """Decided once per request, which holds it until it is answered.
+
+        Raises UnknownModel or InvalidRequest.
+        """
         name = model or self.default
         if name is None:
             served = ", ".join(sorted(self.servables))

@@ -1,7 +1,7 @@
 """Versions as operators name them: `NAME@VERSION`, or `NAME` for the active one."""
 
 from app.errors import ArtifactRefused
-from app.registry.model_store import ModelStore, checked_name
+from app.registry.model_store import ModelStore
 
 
 def resolve(store: ModelStore, reference: str) -> tuple[str, str]:
@@ -10,7 +10,7 @@ def resolve(store: ModelStore, reference: str) -> tuple[str, str]:
     if at:
         store.read_manifest(name, version)
         return name, version
-    active = store.active_versions().get(checked_name(name))
+    active = store.active_version(name)
     if active is None:
         raise ArtifactRefused(
             f"{name} has no active version in {store.root}: {_how_to_choose(store, name)}"

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from fastapi import FastAPI
 
+from app.api.admin_key import AdminKey
 from app.api.app import build_api
 from app.api.lifecycle import Lifecycle
 from app.api.limits import RequestLimits
@@ -16,6 +17,7 @@ from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.served_models import ServedModels
+from tests.registry.registries import registry_of
 
 LIMITS = RequestLimits(
     max_body_bytes=2**20, body_timeout_s=5, default_deadline_ms=1000, max_deadline_ms=1000
@@ -60,5 +62,12 @@ def api_with(
     admission = admission or Admission(threads=1)
     lifecycle = Lifecycle(shutdown_delay_s=0, shutdown_grace_s=1)
     return build_api(
-        ranker, models, metrics, LIMITS, admission, lifecycle, lifespan=nothing_to_open
+        ranker,
+        registry_of(models, metrics),
+        metrics,
+        LIMITS,
+        admission,
+        lifecycle,
+        admin_key=AdminKey(None),
+        lifespan=nothing_to_open,
     )

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from app.api.admin_key import AdminKey
 from app.api.app import build_api
 from app.features.feature_reader import FeatureReader
 from app.inference.admission import Admission
-from app.main import lifecycle_of, load_models, open_store
+from app.main import lifecycle_of, load_models, open_store, version_loader
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.loaded_version import LoadedVersion
+from app.registry.registry import Registry
 from tests.api.bodies import BEHAVIORS, body, ctr_by_ad, wire_behaviors
 from tests.api.stub_apis import LIMITS
 from tests.artifacts import TINY_RATES, publish_tiny_version
@@ -40,7 +42,9 @@ class Opened:
 def opened(root: Path, redis_url: str, *, prior_fallback: bool) -> Iterator[Opened]:
     # Threads of Python take whatever is put in the place of the engine.
     settings, metrics = patient(model_store=root, runtime="reference"), Metrics()
-    models = load_models(settings, metrics)
+    loader = version_loader(settings, metrics)
+    models = load_models(settings, loader)
+    registry = Registry(models, loader, metrics, keep_previous=False)
     store = open_store(settings, redis_url, timeout_s=5)
     features = FeatureReader(store, metrics, timeout_s=5)
 
@@ -54,7 +58,16 @@ def opened(root: Path, redis_url: str, *, prior_fallback: bool) -> Iterator[Open
     admission = Admission(threads=1)
     ranker = Ranker(models, features, admission, metrics, prior_fallback=prior_fallback)
     lifecycle = lifecycle_of(settings)
-    api = build_api(ranker, models, metrics, PATIENT, admission, lifecycle, lifespan=lifespan)
+    api = build_api(
+        ranker,
+        registry,
+        metrics,
+        PATIENT,
+        admission,
+        lifecycle,
+        admin_key=AdminKey(None),
+        lifespan=lifespan,
+    )
     with serving_api(api, settings, lifecycle) as running:
         yield Opened(running, models.servables["tiny"].version)
 

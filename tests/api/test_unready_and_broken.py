@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.main import load_models
+from app.main import load_models, version_loader
 from app.monitoring.metrics import Metrics
 from app.registry.served_models import ServedModels
 from app.settings import Settings
@@ -18,8 +18,8 @@ DETAIL = "nobody's business but ours"
 
 
 def test_a_draining_service_is_alive_but_not_ready(model_store: Path) -> None:
-    metrics = Metrics()
-    models = load_models(Settings(model_store=model_store), metrics)
+    settings, metrics = Settings(model_store=model_store), Metrics()
+    models = load_models(settings, version_loader(settings, metrics))
     api = api_with(BuggyRanker(DETAIL), models, metrics)
     before = ask(api, "GET", "/health/ready")
 

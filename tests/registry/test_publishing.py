@@ -8,8 +8,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from app.registry.activation import activate
 from app.registry.model_store import ModelStore
-from app.registry.publishing import activate, publish
+from app.registry.publishing import publish
 from tests.artifacts import publish_tiny_version
 from tests.registry.versions import as_new, refusal
 
@@ -133,7 +134,7 @@ def test_activating_writes_the_version_that_is_served_from_the_next_start(store)
 
     assert store.active_versions() == {"tiny": "2"}
     assert (store.root / "tiny" / "ACTIVE").read_text() == "2\n"
-    assert names_in(store.root / "tiny") == ["1", "2", "ACTIVE"]
+    assert names_in(store.root / "tiny") == ["1", "2", "ACTIVE", "HISTORY"]
 
 
 def test_a_version_that_does_not_exist_cannot_be_activated(store):
@@ -160,4 +161,4 @@ def test_whoever_reads_while_versions_are_activated_sees_one_of_them_whole(store
 
     assert [done.result() for done in activating] == [None] * len(versions)
     assert all(active in ({"tiny": "1"}, {"tiny": "2"}) for active in seen)
-    assert names_in(store.root / "tiny") == ["1", "2", "ACTIVE"]
+    assert names_in(store.root / "tiny") == ["1", "2", "ACTIVE", "HISTORY"]

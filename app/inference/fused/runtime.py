@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from ctypes import pointer
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -58,7 +58,10 @@ class FusedRuntime:
         self.detail = kernel.isa
         self._kernel = kernel
         self._weights = pack(model, config, schema)
-        self._floats_of_user_states = cache(self._count_floats)
+        # Of nothing that refers back to here: a version that is let go is freed at once.
+        self._floats_of_user_states = cache(
+            partial(kernel.floats_of_user_states, self._weights.model)
+        )
         self._kept = kept
 
     def prepare(self, batch: RaggedBatch, user_ids: Sequence[str] = ()) -> "FusedWork":
@@ -106,9 +109,6 @@ class FusedRuntime:
 
     def _empty_states(self, behaviors: int) -> NDArray[np.float32]:
         return np.empty(self._floats_of_user_states(behaviors), np.float32)
-
-    def _count_floats(self, behaviors: int) -> int:
-        return self._kernel.floats_of_user_states(self._weights.model, behaviors)
 
 
 class FusedWork:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.monitoring.metrics import Metrics
 
 ENTRY_BYTES: Final = 400  # of Python objects beside the arrays
+FORGOTTEN_TOGETHER: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,13 @@ class UserStateCache:
                 self._take_out(next(iter(self._users)))
 
     def forget(self, version: str) -> None:
-        """Of a version that takes no more traffic."""
+        """Of a version that takes no more traffic; in steps, so that nobody waits for long."""
         with self._lock:
-            for key in [key for key in self._users if key[0] == version]:
-                self._take_out(key)
+            keys = [key for key in self._users if key[0] == version]
+        for first in range(0, len(keys), FORGOTTEN_TOGETHER):
+            with self._lock:
+                for key in keys[first : first + FORGOTTEN_TOGETHER]:
+                    self._take_out(key)
 
     def _take_out(self, key: tuple[str, str]) -> None:
         found = self._users.pop(key, None)

@@ -1,0 +1,46 @@
+"""Work beside requests, on a thread that gets what they leave it of the CPUs."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+NICENESS = 10  # engine threads have 5 at most
+
+
+async def in_background(call: Callable[[], Result]) -> Result:
+    """The thread ends with the call; when the process ends, nobody waits for it."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Result] = loop.create_future()
+
+    def settle(result: Result | None, error: BaseException | None) -> None:
+        if done.done():
+            return  # nobody waits for it any more
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)  # type: ignore[arg-type]  # of the call, which raised nothing
+
+    def work() -> None:
+        step_back()
+        result, error = None, None
+        try:
+            result = call()
+        except BaseException as raised:  # noqa: BLE001 - whoever awaits it decides
+            error = raised
+        with suppress(RuntimeError):  # the event loop is closed
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=work, name="background", daemon=True).start()
+    return await done
+
+
+def step_back() -> None:
+    """Only this thread, which only Linux can do."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -1,0 +1,64 @@
+"""From the model store into memory: read, verified, self-tested and warm."""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from app.errors import StartupRefused
+from app.inference.batch_policy import BatchPolicy
+from app.inference.fused.runtime import KeptStates
+from app.monitoring.metrics import Metrics
+from app.registry.loaded_version import LoadedVersion, load_version
+from app.registry.model_store import ModelStore
+from app.registry.servable import Running, Servable
+from app.registry.version_states import VersionKey
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a version cannot be served, in one line."""
+
+    reason: str
+
+
+class VersionLoader:
+    """Loads versions as all of them are run in this process."""
+
+    def __init__(
+        self,
+        store: ModelStore,
+        device: torch.device,
+        policy: BatchPolicy,
+        metrics: Metrics,
+        running: Running,
+    ) -> None:
+        self.store = store
+        self._device = device
+        self._policy = policy
+        self._metrics = metrics
+        self._running = running
+
+    def load(self, key: VersionKey) -> LoadedVersion:
+        """Blocks; any thread may call it. Raises ArtifactRefused or StartupRefused."""
+        with self._metrics.load_seconds.labels(key.name).time():
+            artifact = self.store.load(key.name, key.version)
+            kept = KeptStates(self._running.user_states, artifact.reference)
+            return load_version(artifact, self._device, self._running.runtime, kept)
+
+    def try_to_load(self, key: VersionKey) -> LoadedVersion | Refusal:
+        """An error would keep alive, by its traceback, what had been read so far."""
+        try:
+            return self.load(key)
+        except StartupRefused as refused:
+            return Refusal(str(refused))
+        except Exception as error:
+            log.exception("a version could not be loaded", extra={"model": str(key)})
+            reason = " ".join(str(error).split())
+            return Refusal(f"{key}: {type(error).__name__}: {reason}")
+
+    def open(self, version: LoadedVersion) -> Servable:
+        """On the event loop's thread, whose priority the engine threads take over."""
+        return Servable(version, self._policy, self._metrics, self._running)

@@ -1,0 +1,265 @@
+"""The versions in memory: loaded beside requests, made active, taken back, and let go."""
+
+import asyncio
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar
+
+from app.errors import (
+    ArtifactRefused,
+    NotReady,
+    NotStored,
+    SwapRefused,
+    UnknownModel,
+    UnknownVersion,
+    VersionRefused,
+)
+from app.monitoring.metrics import Metrics
+from app.registry.activation import versions_before, write_active, write_rolled_back
+from app.registry.background import in_background
+from app.registry.loading import Refusal, VersionLoader
+from app.registry.model_store import ModelStore
+from app.registry.servable import Servable
+from app.registry.served_models import ServedModels
+from app.registry.version_states import VersionKey, VersionState, VersionStates, VersionStatus
+
+Result = TypeVar("Result")
+Write = Callable[[ModelStore, str, str], None]  # that this version of a name is active
+
+log = logging.getLogger(__name__)
+
+
+class Registry:
+    """Changes what is served, on the event loop; everything slow happens on other threads.
+
+    A swap is one assignment, made once the version is warm and the model store says that it is the
+    active one. Whoever holds the version before is still scored by it; then it is let go.
+    """
+
+    def __init__(
+        self, models: ServedModels, loader: VersionLoader, metrics: Metrics, *, keep_previous: bool
+    ) -> None:
+        """`keep_previous` in memory, so that a rollback takes no loading."""
+        self.models = models
+        self.store = loader.store
+        self._loader = loader
+        self._keep_previous = keep_previous
+        self._states = VersionStates(metrics)
+        self._outcomes = metrics.swaps
+        self._loaded: dict[VersionKey, Servable] = {}
+        self._held: set[VersionKey] = set()  # loaded by `load`, until `unload`
+        self._wanted: Counter[VersionKey] = Counter()  # by activations that wait for them
+        self._previous: dict[str, VersionKey] = {}
+        self._loads: dict[VersionKey, asyncio.Task[Servable]] = {}
+        self._drains: dict[VersionKey, asyncio.Task[None]] = {}
+        self._swaps: Counter[str] = Counter()
+        self._swapping: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._loading = asyncio.Lock()  # one at a time: memory is for requests
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+        for servable in models.servables.values():
+            self._loaded[servable.key] = servable
+            self._states.become(servable.key, VersionState.ACTIVE)
+
+    async def load(self, name: str, version: str) -> Servable:
+        """In memory and warm, beside the active one, until `unload`.
+
+        Raises UnknownModel, UnknownVersion, VersionRefused or NotReady (draining).
+        """
+        key = VersionKey(name, version)
+        with self._wanting(key):
+            servable = await self._in_memory(key)
+            self._held.add(key)
+        return servable
+
+    async def unload(self, name: str, version: str) -> None:
+        """Lets go of what `load` has loaded, once whoever holds it is answered.
+
+        Raises SwapRefused for the active version.
+        """
+        key = VersionKey(name, version)
+        if self._is_active(key):
+            raise SwapRefused(f"{key} is active: activate another version first")
+        self._held.discard(key)
+        if self._previous.get(name) == key:
+            del self._previous[name]
+        self._let_go_of_others(name)
+        if (drain := self._drains.get(key)) is not None:
+            await asyncio.shield(drain)
+
+    async def activate(self, name: str, version: str) -> Servable:
+        """Serves it, now and after a restart. What was served before is kept if this fails.
+
+        Raises as `load` does, SwapRefused if another swap was faster, or NotStored.
+        """
+        return await self._become_active(VersionKey(name, version), write_active, "activated")
+
+    async def rollback(self, name: str) -> Servable:
+        """Serves what was active before. Raises as `activate` does."""
+        active = self.models.servables.get(name)
+        if active is None:
+            raise UnknownModel(f"no model {name!r} is served here")
+        before = await asyncio.to_thread(
+            versions_before, self.store, name, active.version.manifest.version
+        )
+        if not before:
+            raise SwapRefused(
+                f"no version of {name} was active before {active.key}: activate one by its number"
+            )
+        key = VersionKey(name, before[0])
+        return await self._become_active(key, write_rolled_back, "rolled_back")
+
+    def status(self, key: VersionKey) -> VersionStatus:
+        return self._states.of(key)
+
+    def statuses(self, name: str, stored: Iterable[str]) -> Mapping[str, VersionStatus]:
+        """By version: those in the store, and those that are in memory though they are not."""
+        versions = dict.fromkeys([*stored, *self._states.versions(name)])
+        return {version: self._states.of(VersionKey(name, version)) for version in versions}
+
+    def servable(self, name: str, version: str) -> Servable | None:
+        """A version that is in memory and takes requests."""
+        return self._loaded.get(VersionKey(name, version))
+
+    async def drain(self) -> None:
+        """Everything accepted is answered, every thread has ended."""
+        self._stopping = True
+        draining = self._own(self.models.drain())
+        if self._loads:
+            await asyncio.wait(self._loads.values())
+        for key in [key for key in self._loaded if not self._is_active(key)]:
+            self._let_go(key)
+        await asyncio.wait([draining, *self._tasks])
+
+    async def _become_active(self, key: VersionKey, write: Write, outcome: str) -> Servable:
+        swaps = self._swaps[key.name]
+        with self._wanting(key), self._counting_failures(key):
+            servable = await self._in_memory(key)
+            # Whoever asked may leave: half of a swap is none.
+            await asyncio.shield(self._own(self._swap(servable, write, swaps)))
+        self._outcomes.labels(key.name, outcome).inc()
+        return servable
+
+    async def _swap(self, servable: Servable, write: Write, swaps: int) -> None:
+        key = servable.key
+        async with self._swapping[key.name]:
+            if self._swaps[key.name] != swaps:
+                raise SwapRefused(f"another version of {key.name} became active meanwhile")
+            try:
+                await asyncio.to_thread(write, self.store, key.name, key.version)
+            except (OSError, ArtifactRefused) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise NotStored(
+                    f"the model store cannot say that {key} is active, so it is not: {reason}"
+                ) from None
+            before = self.models.servables.get(key.name)
+            self.models.serve(servable)
+        if before is not servable:
+            self._swaps[key.name] += 1
+            self._succeed(key, before)
+
+    def _succeed(self, key: VersionKey, before: Servable | None) -> None:
+        self._held.discard(key)
+        self._states.become(key, VersionState.ACTIVE)
+        log.info("a version became active", extra={"model": str(key)})
+        if before is not None:
+            self._previous[key.name] = before.key
+            self._states.become(before.key, VersionState.READY)
+        self._let_go_of_others(key.name)
+
+    async def _in_memory(self, key: VersionKey) -> Servable:
+        if self._stopping:
+            raise NotReady("the service is draining")
+        if key in self._loaded:
+            return self._loaded[key]
+        if key not in self._loads:
+            self._loads[key] = self._own(self._load(key))
+            self._loads[key].add_done_callback(lambda _: self._loads.pop(key))
+        return await asyncio.shield(self._loads[key])
+
+    async def _load(self, key: VersionKey) -> Servable:
+        await self._check_stored(key)
+        if key in self._drains:
+            await asyncio.wait([self._drains[key]])
+        self._states.become(key, VersionState.LOADING)
+        async with self._loading:
+            loaded = await in_background(partial(self._loader.try_to_load, key))
+        if isinstance(loaded, Refusal):
+            self._states.become(key, VersionState.REFUSED, loaded.reason)
+            log.error("a version was refused", extra={"model": str(key), "reason": loaded.reason})
+            raise VersionRefused(loaded.reason)
+        servable = self._loader.open(loaded)
+        self._loaded[key] = servable
+        self._states.become(key, VersionState.READY)
+        log.info("a version is loaded", extra=servable.description())
+        return servable
+
+    async def _check_stored(self, key: VersionKey) -> None:
+        try:
+            versions = await asyncio.to_thread(self.store.versions, key.name)
+        except ArtifactRefused:  # not a name
+            versions = []
+        if not versions:
+            raise UnknownModel(f"the model store has no model {key.name!r}")
+        if key.version not in versions:
+            raise UnknownVersion(
+                f"the model store has no version {key.version!r} of {key.name}, only "
+                f"{', '.join(versions[-5:])}"
+            )
+
+    def _let_go_of_others(self, name: str) -> None:
+        for key in [key for key in self._loaded if key.name == name and not self._keeps(key)]:
+            self._let_go(key)
+
+    def _keeps(self, key: VersionKey) -> bool:
+        if self._is_active(key) or key in self._held or self._wanted[key]:
+            return True
+        return self._keep_previous and self._previous.get(key.name) == key
+
+    def _is_active(self, key: VersionKey) -> bool:
+        active = self.models.servables.get(key.name)
+        return active is not None and active.key == key
+
+    def _let_go(self, key: VersionKey) -> None:
+        self._states.become(key, VersionState.DRAINING)
+        self._drains[key] = self._own(self._drain(self._loaded.pop(key)))
+        self._drains[key].add_done_callback(lambda _: self._drains.pop(key))
+
+    async def _drain(self, servable: Servable) -> None:
+        key = servable.key
+        await servable.drain()
+        self._states.become(key, VersionState.STORED)
+        log.info("a version was let go", extra={"model": str(key)})
+
+    @contextmanager
+    def _wanting(self, key: VersionKey) -> Iterator[None]:
+        """Nobody lets go of it meanwhile."""
+        self._wanted[key] += 1
+        try:
+            yield
+        finally:
+            self._wanted[key] -= 1
+            if not self._wanted[key]:
+                del self._wanted[key]
+            self._let_go_of_others(key.name)
+
+    @contextmanager
+    def _counting_failures(self, key: VersionKey) -> Iterator[None]:
+        try:
+            yield
+        except (VersionRefused, SwapRefused):
+            self._outcomes.labels(key.name, "refused").inc()
+            raise
+        except NotStored:
+            self._outcomes.labels(key.name, "not_stored").inc()
+            raise
+
+    def _own(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+        """Goes on when whoever waits for it leaves; `drain` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

@@ -1,0 +1,48 @@
+"""A registry over a model store on disk, with every active version loaded as at a start."""
+
+import asyncio
+from pathlib import Path
+
+import torch
+
+from app.monitoring.metrics import Metrics
+from app.registry.loading import VersionLoader
+from app.registry.model_store import ModelStore
+from app.registry.registry import Registry
+from app.registry.served_models import ServedModels
+from app.registry.version_states import VersionKey
+from tests.registry.servables import ROOMY, running
+
+NOWHERE = Path("/nonexistent")
+
+
+def open_registry(
+    root: Path, *, metrics: Metrics | None = None, keep_previous: bool = True
+) -> Registry:
+    metrics = metrics or Metrics()
+    loader = version_loader(root, metrics)
+    keys = [VersionKey(*active) for active in loader.store.active_versions().items()]
+    servables = {key.name: loader.open(loader.load(key)) for key in keys}
+    models = ServedModels(servables, default="tiny" if "tiny" in servables else None)
+    return Registry(models, loader, metrics, keep_previous=keep_previous)
+
+
+def registry_of(models: ServedModels, metrics: Metrics) -> Registry:
+    """Of models that came from nowhere, where no version is stored."""
+    return Registry(models, version_loader(NOWHERE, metrics), metrics, keep_previous=False)
+
+
+def version_loader(root: Path, metrics: Metrics) -> VersionLoader:
+    return VersionLoader(ModelStore(root), torch.device("cpu"), ROOMY, metrics, running(metrics))
+
+
+def states(registry: Registry, name: str = "tiny") -> dict[str, str]:
+    """By version, as `/v1/models` says them."""
+    stored = registry.store.versions(name)
+    return {version: one.state.value for version, one in registry.statuses(name, stored).items()}
+
+
+async def settled(registry: Registry, name: str, version: str) -> None:
+    """Returns once the version has been let go."""
+    while (drain := registry._drains.get(VersionKey(name, version))) is not None:
+        await asyncio.wait([drain])
