@@ -59,13 +59,17 @@ class ModelStore:
 
     def active_versions(self) -> dict[str, str]:
         """Every name that has an ACTIVE file, with the version in it. Raises ArtifactRefused."""
-        if not self.root.is_dir():
-            raise ArtifactRefused(f"there is no model store at {self.root}")
+        self._check_root()
         files = sorted(self.root.glob(f"*/{ACTIVE}"))
         return {file.parent.name: _read_active(file) for file in files}
 
+    def names(self) -> list[str]:
+        """Every name that has a version."""
+        return sorted({path.parent.parent.name for path in self.root.glob(f"[!.]*/*/{MANIFEST}")})
+
     def active_version(self, name: str) -> str | None:
         """Of one name. Raises ArtifactRefused where its ACTIVE file cannot be understood."""
+        self._check_root()
         file = self.root / checked_name(name) / ACTIVE
         return _read_active(file) if file.exists() else None
 
@@ -123,6 +127,10 @@ class ModelStore:
             parsed(GOLDEN, GoldenRequests.model_validate_json),
             Priors(manifest.prior_ctr, parsed(PRIORS, rates) if PRIORS in manifest.files else ()),
         )
+
+    def _check_root(self) -> None:
+        if not self.root.is_dir():
+            raise ArtifactRefused(f"there is no model store at {self.root}")
 
 
 def checked_name(name: str) -> str:
