@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import orjson
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
@@ -51,6 +52,7 @@ class Connection(RefusingProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
         self._answer_timer: asyncio.TimerHandle | None = None  # while there is much to be read
         self._has_ended = False  # a request, with the last bytes that came
+        self._answering: RequestResponseCycle | None = None  # others may be pipelined behind it
         self.lost = asyncio.Event()
 
     @classmethod
@@ -71,10 +73,17 @@ class Connection(RefusingProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True  # uvicorn tells the last request only
+            self._answering.message_event.set()
         self._unset_keepalive_if_required()
         self._stop_head_timer()
         self._stop_answer_timer()
         self.lost.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         self._has_ended = False

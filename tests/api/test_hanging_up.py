@@ -46,3 +46,15 @@ def test_nothing_is_computed_for_a_client_that_left(
 
     assert ranker.cancelled.wait(START_TIMEOUT_S)
     assert service.metric("ctr_requests_total", route="/v1/rank", status="499") == 1
+
+
+def test_whoever_leaves_with_a_second_request_sent_leaves_the_first_one_too(
+    service: RunningService, ranker: EndlessRanker
+) -> None:
+    kept_open = REQUEST.replace(b"Connection: close\r\n", b"")
+    with service.connect() as connection:
+        connection.sendall(kept_open + REQUEST)
+        assert ranker.started.wait(START_TIMEOUT_S)
+
+    assert ranker.cancelled.wait(START_TIMEOUT_S)
+    assert service.metric("ctr_requests_total", route="/v1/rank", status="499") == 1
