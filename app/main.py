@@ -25,7 +25,8 @@ from app.inference.torch_process import prepare_torch
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.loading import VersionLoader
-from app.registry.model_store import ModelStore
+from app.registry.model_store import StoreRules
+from app.registry.opening import open_model_store
 from app.registry.registry import Registry
 from app.registry.servable import Running
 from app.registry.served_models import ServedModels, choose_default
@@ -110,6 +111,11 @@ def load_models(settings: Settings, loader: VersionLoader) -> ServedModels:
 
 
 def version_loader(settings: Settings, metrics: Metrics) -> VersionLoader:
+    """Raises StartupRefused."""
+    rules = StoreRules.of(
+        max_version_mib=settings.max_version_mib, trusted_keys=settings.trusted_keys
+    )
+    store = open_model_store(settings.model_store, rules, copies=settings.model_copies)
     device = resolve_device(settings.device)
     policy = BatchPolicy(
         max_batch_pairs=settings.max_batch_pairs or default_batch_pairs(device),
@@ -120,7 +126,7 @@ def version_loader(settings: Settings, metrics: Metrics) -> VersionLoader:
         threads=engine_threads(settings),
         user_states=UserStateCache(settings.user_state_cache_mib * 2**20, metrics),
     )
-    return VersionLoader(ModelStore(settings.model_store), device, policy, metrics, running)
+    return VersionLoader(store, device, policy, metrics, running)
 
 
 def open_store(

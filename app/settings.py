@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import StartupRefused
@@ -26,7 +26,12 @@ class Settings(BaseSettings):
         description="whoever sends it may change what is served; unset: nobody may over HTTP",
     )
 
-    model_store: Path = Field(default=Path("model_store"), description="folder of the models")
+    model_store: Annotated[str, BeforeValidator(os.fspath)] = Field(
+        default="model_store", description="folder of the models, or a URL that fsspec can read"
+    )
+    model_copies: Path | None = Field(
+        default=None, description="folder for copies of a URL's files; unset: one for the process"
+    )
     default_model: str | None = Field(
         default=None,
         description="the model of requests that name none; unset: the only one there is",
@@ -55,6 +60,13 @@ class Settings(BaseSettings):
         ge=0,
         le=2**20,
         description="memory for what the fused runtime computed of users; 0: keep nothing",
+    )
+    trusted_keys: str | None = Field(
+        default=None,
+        description="public keys of which one must have signed a version; unset: none needs to be",
+    )
+    max_version_mib: int = Field(
+        default=65_536, ge=1, le=2**30, description="larger versions are refused unread"
     )
     keep_previous_version: bool = Field(
         default=True,

@@ -17,8 +17,8 @@ def score(
         Path | None, typer.Option(help="Answers, in the same formats; standard output if none.")
     ] = None,
     store: Annotated[
-        Path, typer.Option(envvar="CTR_MODEL_STORE", help="Where the version is.")
-    ] = Path("model_store"),
+        str, typer.Option(envvar="CTR_MODEL_STORE", help="Where the version is; may be a URL.")
+    ] = "model_store",
     skip_malformed: Annotated[
         bool, typer.Option(help="Leave malformed rows out and count them, instead of stopping.")
     ] = False,
@@ -41,6 +41,7 @@ def score(
 
     import orjson
 
+    from app.cli.given_store import given_store
     from app.cli.progress import progress_bar
     from app.cli.score_features import feature_source
     from app.cli.score_files import answers_to, rows_of
@@ -48,7 +49,6 @@ def score(
     from app.inference.device import resolve_device
     from app.inference.torch_process import prepare_torch
     from app.registry.loaded_version import load_version
-    from app.registry.model_store import ModelStore
     from app.registry.version_reference import resolve
     from app.scoring.ranking import OfflineRanker
     from app.scoring.rows import RowReader
@@ -58,7 +58,7 @@ def score(
     settings = read_settings()
     file = rows_of(rows)
     reader = RowReader(file, skip_malformed=skip_malformed)
-    model_store = ModelStore(store)
+    model_store = given_store(store, settings)
     prepare_torch(threads=settings.torch_threads)
     artifact = model_store.load(*resolve(model_store, model))
     device = resolve_device(settings.device)

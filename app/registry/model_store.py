@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,9 +17,21 @@ from torch import Tensor
 from app.core.schema import SparseField
 from app.errors import ArtifactRefused
 from app.features.vocabulary import Vocabulary
+from app.registry.durable_files import sync_folder, write_synced
 from app.registry.golden import GoldenRequests
 from app.registry.manifest import FileEntry, Manifest, ModelName
 from app.registry.priors import Priors, SmoothedRates, rates_from_bytes
+from app.registry.signatures import SIGNATURE, TrustedKeys
+from app.registry.stored_files import (
+    MAX_MANIFEST_BYTES,
+    MAX_PARSED_BYTES,
+    MAX_SIGNATURE_BYTES,
+    MAX_TEXT_BYTES,
+    check_folder,
+    check_stored,
+    check_tensors,
+    read_stored,
+)
 
 ACTIVE = "ACTIVE"
 MANIFEST = "manifest.json"
@@ -51,11 +65,29 @@ class Artifact:
         return f"{self.manifest.name}@{self.manifest.version}"
 
 
+@dataclass(frozen=True, slots=True)
+class StoreRules:
+    """What a version must be to be read."""
+
+    max_version_bytes: int
+    trusted_keys: TrustedKeys | None = None  # of which one must have signed it
+
+    @classmethod
+    def of(cls, *, max_version_mib: int, trusted_keys: str | None) -> "StoreRules":
+        """As the settings say them. Raises StartupRefused."""
+        keys = None if trusted_keys is None else TrustedKeys.of(trusted_keys)
+        return cls(max_version_mib * 2**20, keys)
+
+
+ANY_VERSION = StoreRules(max_version_bytes=2**63)
+
+
 class ModelStore:
     """`<root>/<name>/<version>/…` and `<root>/<name>/ACTIVE`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rules: StoreRules = ANY_VERSION) -> None:
         self.root = root
+        self._rules = rules
 
     def active_versions(self) -> dict[str, str]:
         """Every name that has an ACTIVE file, with the version in it. Raises ArtifactRefused."""
@@ -75,21 +107,51 @@ class ModelStore:
 
     def versions(self, name: str) -> list[str]:
         """Published versions of a name, in the order of their numbers."""
-        manifests = (self.root / checked_name(name)).glob(f"[!.]*/{MANIFEST}")
-        return sorted((path.parent.name for path in manifests), key=_number_first)
+        return sorted(self._version_names(checked_name(name)), key=_number_first)
+
+    def home(self, name: str) -> Path:
+        """The folder of all versions of a name. Raises ArtifactRefused for what is no name."""
+        return self.root / checked_name(name)
 
     def folder(self, name: str, version: str) -> Path:
-        return self.root / checked_name(name) / checked_name(version)
+        return self.home(name) / checked_name(version)
+
+    def read_small(self, name: str, file: str) -> str | None:
+        """A text beside the versions of a name; None if there is none. Raises ArtifactRefused."""
+        path = self.home(name) / file
+        if not path.exists():
+            return None
+        try:
+            return read_stored(path, MAX_TEXT_BYTES).decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ArtifactRefused(f"{path}: {error}") from error
+
+    def replace_small(self, name: str, file: str, content: str) -> None:
+        """Whoever reads sees the old content or the new. Raises OSError."""
+        home = self.home(name)
+        staging = Path(mkdtemp(prefix=".activating-", dir=home))
+        try:
+            write_synced(staging / file, content.encode())
+            (staging / file).replace(home / file)
+            sync_folder(home)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def glance(self, name: str, version: str) -> Manifest:
+        """As `read_manifest`, for a list: perhaps not the newest word of another machine."""
+        return self.read_manifest(name, version)
 
     def read_manifest(self, name: str, version: str) -> Manifest:
         """Raises ArtifactRefused if there is none or it cannot be understood."""
         path = self.folder(name, version) / MANIFEST
         try:
-            content = path.read_bytes()
+            check_folder(path.parent)
+            content = read_stored(path, MAX_MANIFEST_BYTES)
         except OSError as error:
             raise ArtifactRefused(
                 f"{name} has no version {version}: {path}: {error.strerror}"
             ) from error
+        self._check_signature(f"{name}@{version}", path.parent, content)
         manifest = _parse(path, content, Manifest.model_validate_json)
         if (manifest.name, manifest.version) != (name, version):
             raise ArtifactRefused(f"{path} is the manifest of {manifest.name}@{manifest.version}")
@@ -99,6 +161,7 @@ class ModelStore:
         """Reads a version and compares every file with its hash. Raises ArtifactRefused."""
         manifest = self.read_manifest(name, version)
         folder = self.folder(name, version)
+        self.check_size(manifest)
         for file, entry in manifest.files.items():
             verify_file(folder / file, entry)
         vocabulary_files = {
@@ -114,7 +177,7 @@ class ModelStore:
             return _parse(folder / file, folder / file, open_file)
 
         def parsed(file: str, parse: Callable[[bytes], Content]) -> Content:
-            return _parse(folder / file, (folder / file).read_bytes(), parse)
+            return _parse(folder / file, read_stored(folder / file, MAX_PARSED_BYTES), parse)
 
         def rates(content: bytes) -> Sequence[SmoothedRates]:
             return rates_from_bytes(content, manifest.features)
@@ -127,6 +190,24 @@ class ModelStore:
             parsed(GOLDEN, GoldenRequests.model_validate_json),
             Priors(manifest.prior_ctr, parsed(PRIORS, rates) if PRIORS in manifest.files else ()),
         )
+
+    def check_size(self, manifest: Manifest) -> None:
+        """Raises ArtifactRefused for a version that is too large."""
+        if manifest.bytes > self._rules.max_version_bytes:
+            raise ArtifactRefused(
+                f"{manifest.name}@{manifest.version} has {manifest.bytes:,} bytes, "
+                f"CTR_MAX_VERSION_MIB allows {self._rules.max_version_bytes:,}"
+            )
+
+    def _version_names(self, name: str) -> list[str]:
+        return [path.parent.name for path in self.home(name).glob(f"[!.]*/{MANIFEST}")]
+
+    def _check_signature(self, reference: str, folder: Path, manifest: bytes) -> None:
+        if self._rules.trusted_keys is None:
+            return
+        file = folder / SIGNATURE
+        signature = read_stored(file, MAX_SIGNATURE_BYTES) if file.exists() else None
+        self._rules.trusted_keys.check(reference, manifest, signature)
 
     def _check_root(self) -> None:
         if not self.root.is_dir():
@@ -149,7 +230,7 @@ def vocabulary_file(field: SparseField) -> str:
 
 def _read_active(file: Path) -> str:
     try:
-        version = file.read_text("utf-8").strip()
+        version = read_stored(file, MAX_TEXT_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactRefused(f"{file}: {error}") from error
     try:
@@ -161,7 +242,8 @@ def _read_active(file: Path) -> str:
 def verify_file(path: Path, entry: FileEntry) -> None:
     """Reads through it, whatever its size. Raises ArtifactRefused if it is another file."""
     try:
-        size = path.stat().st_size
+        check_folder(path.parent)
+        size = check_stored(path).st_size
         if size != entry.size:
             raise ArtifactRefused(f"{path} has {size} bytes, its manifest says {entry.size}")
         with path.open("rb") as file:
@@ -170,6 +252,8 @@ def verify_file(path: Path, entry: FileEntry) -> None:
         raise ArtifactRefused(f"{path}: {error.strerror}") from error
     if sha256 != entry.sha256:
         raise ArtifactRefused(f"{path} is not the file that was published: its sha256 differs")
+    if path.suffix == ".safetensors":
+        check_tensors(path)
 
 
 def _parse(path: Path, content: Source, parse: Callable[[Source], Content]) -> Content:

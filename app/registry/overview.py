@@ -34,6 +34,6 @@ def _manifests(store: ModelStore, name: str) -> dict[str, Manifest | None]:
 
 def _manifest(store: ModelStore, name: str, version: str) -> Manifest | None:
     try:
-        return store.read_manifest(name, version)
+        return store.glance(name, version)
     except ArtifactRefused:
         return None

@@ -7,7 +7,7 @@ import torch
 
 from app.monitoring.metrics import Metrics
 from app.registry.loading import VersionLoader
-from app.registry.model_store import ModelStore
+from app.registry.model_store import ANY_VERSION, ModelStore, StoreRules
 from app.registry.registry import Registry
 from app.registry.served_models import ServedModels
 from app.registry.version_states import VersionKey
@@ -17,10 +17,14 @@ NOWHERE = Path("/nonexistent")
 
 
 def open_registry(
-    root: Path, *, metrics: Metrics | None = None, keep_previous: bool = True
+    root: Path,
+    *,
+    metrics: Metrics | None = None,
+    keep_previous: bool = True,
+    rules: StoreRules | None = None,
 ) -> Registry:
     metrics = metrics or Metrics()
-    loader = version_loader(root, metrics)
+    loader = version_loader(root, metrics, rules)
     keys = [VersionKey(*active) for active in loader.store.active_versions().items()]
     servables = {key.name: loader.open(loader.load(key)) for key in keys}
     models = ServedModels(servables, default="tiny" if "tiny" in servables else None)
@@ -32,8 +36,12 @@ def registry_of(models: ServedModels, metrics: Metrics) -> Registry:
     return Registry(models, version_loader(NOWHERE, metrics), metrics, keep_previous=False)
 
 
-def version_loader(root: Path, metrics: Metrics) -> VersionLoader:
-    return VersionLoader(ModelStore(root), torch.device("cpu"), ROOMY, metrics, running(metrics))
+def version_loader(root: Path, metrics: Metrics, rules: StoreRules | None = None) -> VersionLoader:
+    return loader_of(ModelStore(root, rules or ANY_VERSION), metrics)
+
+
+def loader_of(store: ModelStore, metrics: Metrics) -> VersionLoader:
+    return VersionLoader(store, torch.device("cpu"), ROOMY, metrics, running(metrics))
 
 
 def states(registry: Registry, name: str = "tiny") -> dict[str, str]:

@@ -1,0 +1,221 @@
+"""A model store behind a URL is copied to this machine, verified there, and written to there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from app.errors import NotStored, StartupRefused, VersionRefused
+from app.monitoring.metrics import Metrics
+from app.registry.activation import activate, versions_before
+from app.registry.loading import VersionLoader
+from app.registry.model_store import ANY_VERSION, ModelStore, StoreRules
+from app.registry.opening import open_model_store
+from app.registry.registry import Registry
+from app.registry.remote_store import RemoteStore
+from app.registry.served_models import ServedModels
+from app.registry.signatures import generate_key, signature_of
+from app.registry.version_states import VersionKey
+from tests.artifacts import publish_tiny_version
+from tests.registry.registries import loader_of, states
+from tests.registry.versions import refusal
+
+URL = "memory://bucket/models"
+WEIGHTS = "/bucket/models/tiny/2/weights.safetensors"
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Iterator[fsspec.AbstractFileSystem]:
+    """Where versions 1 and 2 of "tiny" are, of which 1 is active, and something else."""
+    for seed in range(2):
+        publish_tiny_version(tmp_path / "made", seed=seed)
+    (tmp_path / "made" / "tiny" / "ACTIVE").write_text("1\n")
+    (tmp_path / "made" / "tiny" / "HISTORY").unlink()
+    files = fsspec.filesystem("memory")
+    files.put(f"{tmp_path}/made/", "/bucket/models/", recursive=True)
+    files.pipe_file("/bucket/models/README.md", b"not a model")
+    yield files
+    files.rm("/bucket", recursive=True)
+
+
+@pytest.fixture
+def store(there: fsspec.AbstractFileSystem, tmp_path: Path) -> RemoteStore:
+    return RemoteStore(URL, tmp_path / "copies")
+
+
+def test_it_has_what_the_folder_had(there, store, tmp_path):
+    made = ModelStore(tmp_path / "made")
+
+    assert store.names() == ["tiny"]
+    assert store.versions("tiny") == ["1", "2"]
+    assert store.active_versions() == {"tiny": "1"}
+    assert store.active_version("tiny") == "1"
+    assert store.load("tiny", "2").manifest == made.load("tiny", "2").manifest
+    assert store.versions("nobody") == []
+    assert store.active_version("nobody") is None
+
+
+def test_what_is_there_is_not_copied_again(there, store, tmp_path):
+    store.load("tiny", "2")
+    copies = {file: file.stat().st_mtime_ns for file in store.root.rglob("*.safetensors")}
+
+    RemoteStore(URL, tmp_path / "copies").load("tiny", "2")
+
+    assert copies == {file: file.stat().st_mtime_ns for file in store.root.rglob("*.safetensors")}
+    assert len(copies) == 4
+
+
+def test_a_damaged_copy_is_replaced(there, store):
+    copy = store.load("tiny", "2").folder / "weights.safetensors"
+    content = copy.read_bytes()
+    copy.write_bytes(b"\0" + content[1:])
+
+    store.load("tiny", "2")
+
+    assert copy.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param(lambda content: content[:-1], "bytes, its manifest says", id="truncated"),
+        pytest.param(lambda content: content + b"\0" * 999, "bytes, its manifest", id="longer"),
+        pytest.param(lambda content: b"\0" + content[1:], "its sha256 differs", id="flipped"),
+    ],
+)
+def test_what_is_damaged_there_is_refused(there, store, change, reason):
+    content = there.cat_file(WEIGHTS)
+    there.pipe_file(WEIGHTS, change(content))
+
+    assert reason in refusal(lambda: store.load("tiny", "2"))
+    copy = store.folder("tiny", "2") / "weights.safetensors"
+    assert copy.stat().st_size <= len(content) + 1
+
+
+def test_what_is_missing_there_is_refused(there, store):
+    there.rm(WEIGHTS)
+
+    assert "bucket/models: FileNotFoundError: " in refusal(lambda: store.load("tiny", "2"))
+    assert "tiny has no version 7" in refusal(lambda: store.load("tiny", "7"))
+
+
+@pytest.mark.parametrize("name", ["..", "../..", "a/b", "", "/etc"])
+def test_no_name_leads_out_of_the_copies(there, store, name):
+    for call in (
+        lambda: store.load(name, "1"),
+        lambda: store.load("tiny", name),
+        lambda: store.versions(name),
+        lambda: store.active_version(name),
+    ):
+        assert repr(name) in refusal(call)
+
+
+def test_what_is_activated_is_written_there(there, store):
+    activate(store, "tiny", "2")
+
+    assert there.cat_file("/bucket/models/tiny/ACTIVE") == b"2\n"
+    assert versions_before(store, "tiny", "2") == ["1"]
+
+
+def test_another_machine_sees_what_was_activated(there, store, tmp_path):
+    other = RemoteStore(URL, tmp_path / "other copies")
+    before = other.active_version("tiny")
+
+    activate(store, "tiny", "2")
+
+    assert (before, other.active_version("tiny")) == ("1", "2")
+    assert versions_before(other, "tiny", "2") == ["1"]
+
+
+def test_a_name_that_is_not_active_there_any_more_is_not_active_here(there, store):
+    store.active_versions()
+
+    there.rm("/bucket/models/tiny/ACTIVE")
+
+    assert store.active_versions() == {}
+
+
+@pytest.mark.anyio
+async def test_a_service_swaps_and_says_so_there(there, store):
+    registry = open_remote(store)
+
+    await registry.activate("tiny", "2")
+    await registry.rollback("tiny")
+    await registry.activate("tiny", "2")
+
+    assert states(registry) == {"1": "READY", "2": "ACTIVE"}
+    assert there.cat_file("/bucket/models/tiny/ACTIVE") == b"2\n"
+    await registry.drain()
+
+
+@pytest.mark.anyio
+async def test_a_swap_that_cannot_be_written_there_does_not_happen(there, store, monkeypatch):
+    registry = open_remote(store)
+    monkeypatch.setattr(store, "_files", ReadOnly(there))
+
+    with pytest.raises(NotStored, match="PermissionError: read only"):
+        await registry.activate("tiny", "2")
+
+    assert registry.models.route("tiny").key == VersionKey("tiny", "1")
+    assert there.cat_file("/bucket/models/tiny/ACTIVE") == b"1\n"
+    await registry.drain()
+
+
+@pytest.mark.anyio
+async def test_what_is_not_signed_there_is_refused(there, tmp_path):
+    keys = generate_key(tmp_path / "key.pem")
+    for version in "1":
+        manifest = there.cat_file(f"/bucket/models/tiny/{version}/manifest.json")
+        signature = signature_of(manifest, tmp_path / "key.pem")
+        there.pipe_file(f"/bucket/models/tiny/{version}/manifest.sig", signature)
+    rules = StoreRules.of(max_version_mib=1, trusted_keys=keys)
+    registry = open_remote(RemoteStore(URL, tmp_path / "copies", rules))
+
+    with pytest.raises(VersionRefused, match="tiny@2 is not signed"):
+        await registry.activate("tiny", "2")
+    await registry.drain()
+
+
+def test_copies_of_a_process_are_gone_with_it(there):
+    store = RemoteStore(URL, None)
+    folder = store.load("tiny", "1").folder
+    existed = folder.exists()
+
+    del store
+
+    assert existed
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("url", ["nonsense://x", "memory2://y/z"])
+def test_a_url_that_nothing_reads_refuses_to_start_in_one_line(url):
+    with pytest.raises(StartupRefused, match=f"CTR_MODEL_STORE={url}: ") as refused:
+        open_model_store(url, ANY_VERSION)
+
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_place_without_a_protocol_is_a_folder(tmp_path):
+    assert type(open_model_store(str(tmp_path), ANY_VERSION)) is ModelStore
+
+
+class ReadOnly:
+    """A file system where nobody may write."""
+
+    def __init__(self, files: fsspec.AbstractFileSystem) -> None:
+        self._files = files
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._files, name)
+
+    def pipe_file(self, *_: object) -> None:
+        raise PermissionError("read only")
+
+
+def open_remote(store: RemoteStore) -> Registry:
+    metrics = Metrics()
+    loader: VersionLoader = loader_of(store, metrics)
+    keys = [VersionKey(*active) for active in store.active_versions().items()]
+    models = ServedModels({key.name: loader.open(loader.load(key)) for key in keys}, default="tiny")
+    return Registry(models, loader, metrics, keep_previous=True)
