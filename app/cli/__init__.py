@@ -9,6 +9,7 @@ from app.cli.ensemble import ensemble
 from app.cli.evaluate import evaluate
 from app.cli.import_checkpoint import import_checkpoint
 from app.cli.load_behaviors import load_behaviors
+from app.cli.models import models_app
 from app.cli.prepare import prepare
 from app.cli.prune import prune
 from app.cli.score import score
@@ -23,7 +24,7 @@ app = typer.Typer(
     help=(
         "Online CTR inference: ranked, explained click-through rates from DIEN, DIN and DSIN.\n\n"
         "Try `ctr-serve demo` first. Then, with your own data: prepare, train, evaluate, "
-        "load-behaviors, serve. Settings of the service are CTR_* environment variables "
+        "load-behaviors, serve, models. Settings of the service are CTR_* environment variables "
         "(docs/settings.md)."
     ),
     no_args_is_help=True,
@@ -37,6 +38,7 @@ COMMANDS = (
 for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_checkpoint)
+app.add_typer(models_app, name="models")
 
 
 def main() -> None:
