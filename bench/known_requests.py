@@ -37,9 +37,9 @@ class KnownRequest:
         if body["degraded"] is not None:
             return f"degraded: {body['degraded']}"
         expected = self.ctr_of[body["model"]["version"]]
-        differences = [abs(ad["ctr"] - expected[ad["ad_id"]]) for ad in body["ranked"]]
-        if len(differences) != len(expected):
+        if {ad["ad_id"] for ad in body["ranked"]} != expected.keys():
             return "ads are missing"
+        differences = [abs(ad["ctr"] - expected[ad["ad_id"]]) for ad in body["ranked"]]
         return None if max(differences) <= TOLERANCE else "scores of another version"
 
 

@@ -1,56 +1,92 @@
 """A model store with a model's active version, and another version that scores otherwise."""
 
-import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from app.features.encoder import Encoder
+from app.features.vocabulary import Vocabulary
+from app.models.factory import build_model
 from app.registry.activation import activate
 from app.registry.model_store import Artifact, ModelStore
 from app.registry.publication import golden_of
 from app.registry.publishing import NewVersion, publish
-from app.registry.trained_model import trained_model
 
-NUDGE = 0.05  # of the spread of each weight
+NUDGE = 0.05  # of each weight
+ITEM, ITEM_TABLE = "item_id", "embedding.tables.item_id.weight"
 
 
-def store_with_two_versions(source: Path, model: str, root: Path) -> tuple[str, str]:
-    """Copies the version that is active in `source` to `root`; the two versions' numbers."""
-    old = ModelStore(source)
-    version = old.active_versions()[model]
-    shutil.copytree(old.folder(model, version), root / model / version)
+def store_with_two_versions(
+    source: Path, model: str, root: Path, *, items: int = 0
+) -> tuple[str, str]:
+    """Versions made of the one that is active in `source`; with so many items more, never asked.
+
+    Returns their numbers; the first one is active.
+    """
+    made_from = ModelStore(source)
+    artifact = made_from.load(model, made_from.active_versions()[model])
+    new = grown(artifact, items)
     store = ModelStore(root)
-    activate(store, model, version)
-    other = publish(store, nudged(store.load(model, version)))
-    return version, other.version
+    first, second = (publish(store, one).version for one in (new, nudged(new)))
+    activate(store, model, first)
+    return first, second
 
 
-def nudged(artifact: Artifact) -> NewVersion:
-    """The same model with every weight moved a little, and golden scores that say so."""
+def grown(artifact: Artifact, items: int) -> NewVersion:
     manifest = artifact.manifest
-    generator = torch.Generator().manual_seed(7)
-    model = trained_model(artifact)
-    weights = {
-        name: nudge(weight, generator) if weight.is_floating_point() else weight
-        for name, weight in artifact.weights.items()
-    }
-    model.load_state_dict(weights)
-    encoder = Encoder(manifest.features, artifact.vocabularies)
-    return NewVersion(
+    vocabulary = artifact.vocabularies[ITEM]
+    known = [raw_id for key in vocabulary.keys_V if (raw_id := vocabulary.raw_id(int(key)))]
+    larger = Vocabulary.of([*known, *(f"more-{number}" for number in range(items))])
+    features = manifest.features.model_copy(
+        update={
+            "behavior_fields": tuple(
+                field.model_copy(update={"rows": larger.rows}) if field.name == ITEM else field
+                for field in manifest.features.behavior_fields
+            )
+        }
+    )
+    # Rows are in the order of keys, so the known ones move apart.
+    rows_before = vocabulary.rows_of(np.asarray(vocabulary.keys_V))
+    rows_after = larger.rows_of(np.asarray(vocabulary.keys_V))
+    table = artifact.weights[ITEM_TABLE]
+    spread = table.std()
+    table_now = torch.randn(larger.rows, table.shape[1]) * spread
+    table_now[:2] = table[:2]
+    table_now[rows_after] = table[rows_before]
+    new = NewVersion(
         name=manifest.name,
         architecture=manifest.architecture,
-        features=manifest.features,
-        weights=weights,
-        vocabularies=artifact.vocabularies,
-        golden=golden_of(model, encoder, manifest.calibration, artifact.golden.requests),
+        features=features,
+        weights={**artifact.weights, ITEM_TABLE: table_now},
+        vocabularies={**artifact.vocabularies, ITEM: larger},
+        golden=artifact.golden,
         prior_ctr=manifest.prior_ctr,
         calibration=manifest.calibration,
-        prior_rates=artifact.priors.rates,
     )
+    return with_golden(new)
 
 
-def nudge(weight: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Small enough that a variance stays one."""
-    noise = torch.rand(weight.shape, generator=generator)
-    return weight * (1 + NUDGE * noise)
+def nudged(new: NewVersion) -> NewVersion:
+    """Every weight a little larger, each by another share: a variance stays one."""
+    generator = torch.Generator().manual_seed(7)
+
+    def nudge(weight: Tensor) -> Tensor:
+        return weight * (1 + NUDGE * torch.rand(weight.shape, generator=generator))
+
+    weights = {
+        name: nudge(weight) if weight.is_floating_point() else weight
+        for name, weight in new.weights.items()
+    }
+    return with_golden(replace(new, weights=weights))
+
+
+def with_golden(new: NewVersion) -> NewVersion:
+    """The scores that these weights give to the golden requests."""
+    model = build_model(new.architecture, new.features)
+    model.load_state_dict(dict(new.weights))
+    encoder = Encoder(new.features, new.vocabularies)
+    requests = new.golden.requests
+    return replace(new, golden=golden_of(model.eval(), encoder, new.calibration, requests))

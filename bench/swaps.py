@@ -51,6 +51,7 @@ class Plan:
     candidates: int = 100
     behaviors: int = 50
     keep_previous: bool = False
+    items: int = 0  # more in the vocabulary
 
 
 @dataclass
@@ -148,6 +149,7 @@ def main() -> None:
         swaps=options.swaps,
         requests_per_s=options.requests_per_s,
         keep_previous=options.keep_previous,
+        items=options.items,
     )
     outcome = asyncio.run(swap_under_load(options.store, options.model, plan))
     if options.json:
@@ -166,6 +168,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--model", default="demo")
     parser.add_argument("--swaps", type=int, default=Plan.swaps)
     parser.add_argument("--requests-per-s", type=float, default=Plan.requests_per_s)
+    parser.add_argument(
+        "--items", type=int, default=Plan.items, help="so many more in the vocabulary"
+    )
     parser.add_argument("--keep-previous", action="store_true", help="swaps then load nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args()
@@ -174,7 +179,7 @@ def parse_options() -> argparse.Namespace:
 async def swap_under_load(source: Path, model: str, plan: Plan) -> Outcome:
     with tempfile.TemporaryDirectory() as folder, embedded_redis() as redis_url:
         root = Path(folder, "store")
-        versions = store_with_two_versions(source, model, root)
+        versions = store_with_two_versions(source, model, root, items=plan.items)
         shape = (plan.candidates, plan.behaviors)
         requests = known_requests(ModelStore(root), model, versions, shape, count=200)
         replica = Replica(
