@@ -14,6 +14,8 @@ from app.registry.model_store import ModelStore
 from app.registry.servable import Running, Servable
 from app.registry.version_states import VersionKey
 
+MAX_REASON_CHARS = 500  # torch names every weight that is missing
+
 log = logging.getLogger(__name__)
 
 
@@ -53,12 +55,16 @@ class VersionLoader:
         try:
             return self.load(key)
         except StartupRefused as refused:
-            return Refusal(str(refused))
+            return Refusal(_shortened(str(refused)))
         except Exception as error:
             log.exception("a version could not be loaded", extra={"model": str(key)})
             reason = " ".join(str(error).split())
-            return Refusal(f"{key}: {type(error).__name__}: {reason}")
+            return Refusal(_shortened(f"{key}: {type(error).__name__}: {reason}"))
 
     def open(self, version: LoadedVersion) -> Servable:
         """On the event loop's thread, whose priority the engine threads take over."""
         return Servable(version, self._policy, self._metrics, self._running)
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= MAX_REASON_CHARS else f"{reason[: MAX_REASON_CHARS - 2]} …"

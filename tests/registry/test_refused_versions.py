@@ -16,6 +16,7 @@ from app.core.deadline import Deadline, StageTimes
 from app.errors import VersionRefused
 from app.features.vocabulary import Vocabulary
 from app.monitoring.metrics import Metrics
+from app.registry.loading import MAX_REASON_CHARS
 from app.registry.model_store import StoreRules
 from app.registry.signatures import generate_key, signature_of
 from app.registry.stored_files import MAX_HEADER_BYTES, MAX_MANIFEST_BYTES
@@ -127,7 +128,7 @@ HARMS = {
         "is larger than",
     ),
     "a manifest that wants more memory than there is": Harm(
-        with_manifest(lambda m: m["architecture"].update(hidden_size=10**9)), "size mismatch"
+        with_manifest(lambda m: m["architecture"].update(mlp_units=[8192] * 2000)), "Missing key"
     ),
     "a path that leads out": Harm(
         with_manifest(lambda m: m["files"].update({"../1/golden.json": m["files"][WEIGHTS]})),
@@ -169,6 +170,7 @@ async def refusal_of_2(root: Path, rules: StoreRules | None = None) -> str:
     assert (root / "tiny" / "ACTIVE").read_text() == "1\n"
     assert (status.state, status.reason) == ("REFUSED", refused.value.detail)
     assert len(refused.value.detail.splitlines()) == 1
+    assert len(refused.value.detail) <= MAX_REASON_CHARS
     assert states(registry)["1"] == "ACTIVE"
     await registry.drain()
     return refused.value.detail
