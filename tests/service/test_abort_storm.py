@@ -47,16 +47,15 @@ def held_no_more_than(before: dict[str, float], now: dict[str, float]) -> bool:
 def test_after_a_storm_of_hang_ups_everybody_is_answered_and_nothing_is_left(
     service: RunningService,
 ) -> None:
-    storm(service, seed=1)  # everything that is opened once and kept has been opened
-    eventually(lambda: answers_by_status(service).total() == CLIENTS)
+    httpx.post(f"{service.url}/v1/rank", content=CONTENT).raise_for_status()
     before = holdings(service)
 
-    clients = storm(service, seed=2)
+    clients = storm(service, seed=1)
 
-    eventually(lambda: answers_by_status(service).total() == 2 * CLIENTS)  # nobody is lost count of
+    eventually(lambda: answers_by_status(service).total() == 1 + CLIENTS)  # nobody is lost count of
     eventually(lambda: held_no_more_than(before, holdings(service)))
     assert clients.outcomes["200"] == CLIENTS // 5  # whoever stayed
-    assert answers_by_status(service)["499"] >= 2 * HALF_SENT  # at least
+    assert answers_by_status(service)["499"] >= HALF_SENT  # at least
     with httpx.Client(base_url=service.url, trust_env=False, timeout=30) as client:
         statuses = {client.post("/v1/rank", content=CONTENT).status_code for _ in range(AFTERWARDS)}
     assert statuses == {200}

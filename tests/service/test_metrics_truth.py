@@ -50,7 +50,7 @@ SENT = {
 
 @pytest.fixture
 def service(model_store: Path, redis_url: str) -> Iterator[RunningService]:
-    settings = patient(model_store=model_store, head_timeout_s=0.5)
+    settings = patient(model_store=model_store, head_timeout_s=2)
     with serving(settings, redis_url) as running:
         yield running
 
