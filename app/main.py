@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.api.admin_key import AdminKey
 from app.api.app import build_api
@@ -47,7 +48,7 @@ def lifecycle_of(settings: Settings) -> Lifecycle:
     )
 
 
-def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> FastAPI:
+def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> ASGIApp:
     """Loads and verifies every active model. Raises StartupRefused."""
     for name in unknown_variables():
         log.warning("not a setting of this service", extra={"variable": name})

@@ -1,6 +1,5 @@
 """The service with a leak planted from outside, which a soak must catch: it keeps every body."""
 
-from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import app.main
@@ -27,10 +26,8 @@ class KeepsBodies:
         await self._application(scope, keep, send)
 
 
-def build_leaky_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> FastAPI:
-    service = build_service(settings, redis_url, lifecycle)
-    service.add_middleware(KeepsBodies)
-    return service
+def build_leaky_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> ASGIApp:
+    return KeepsBodies(build_service(settings, redis_url, lifecycle))
 
 
 if __name__ == "__main__":

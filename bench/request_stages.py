@@ -3,7 +3,8 @@
 from cpu_meter import CpuMeter
 
 from app.api import rank_routes
-from app.api.request_context import RequestContextMiddleware
+from app.api.request_context import RequestRecorder
+from app.api.shortcut import Shortcut
 from app.features.coalescing import CoalescedReader
 from app.features.feature_reader import FeatureReader
 from app.inference.batcher import Batcher
@@ -31,5 +32,5 @@ def meter_stages(meter: CpuMeter) -> None:
     meter.functions("render", rank_routes, "to_answer")
     meter.functions("render", rank_routes.orjson, "dumps")
     meter.functions("log, metrics", ranker.Ranker, "_count")
-    meter.functions("log, metrics", RequestContextMiddleware, "_finish")
-    meter.coroutines("framework", RequestContextMiddleware, "__call__")
+    meter.functions("log, metrics", RequestRecorder, "finish")
+    meter.coroutines("framework", Shortcut, "_answer")

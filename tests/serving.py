@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.types import ASGIApp
 
 from app.api.lifecycle import Lifecycle
 from app.api.server import Server, bind
@@ -85,7 +85,7 @@ def serving(settings: Settings, redis_url: str) -> Iterator[RunningService]:
 
 @contextmanager
 def serving_api(
-    api: FastAPI, settings: Settings, lifecycle: Lifecycle | None = None
+    api: ASGIApp, settings: Settings, lifecycle: Lifecycle | None = None
 ) -> Iterator[RunningService]:
     """Any application behind the server that the service runs in."""
     with closing(bind("127.0.0.1", 0)) as listener:

@@ -1,4 +1,4 @@
-"""The FastAPI application, put together from its routers."""
+"""The application, put together from its routers."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -13,9 +13,9 @@ from app.api.limits import RequestLimits
 from app.api.model_routes import model_router
 from app.api.openapi import Problem, add_schemas
 from app.api.probe_routes import probe_router
-from app.api.problem import add_error_handlers
+from app.api.problem import ErrorRenderer, add_error_handlers
 from app.api.rank_routes import RANK_PATH, rank_endpoint, rank_router
-from app.api.request_context import RequestContextMiddleware
+from app.api.request_context import RequestContextMiddleware, RequestRecorder
 from app.api.shortcut import Shortcut
 from app.api.wire import RankBody
 from app.inference.admission import Admission
@@ -36,7 +36,7 @@ def build_api(  # noqa: PLR0913 - all that the edge is put together from
     *,
     admin_key: AdminKey,
     lifespan: Lifespan,
-) -> FastAPI:
+) -> Shortcut:
     app = FastAPI(
         title="ctr-serve",
         summary="Ranked, explained click-through rates within an ad server's deadline.",
@@ -44,13 +44,11 @@ def build_api(  # noqa: PLR0913 - all that the edge is put together from
         redoc_url=None,
         redirect_slashes=False,  # a redirect would point wherever the Host header says
     )
-    app.state.door = Door(admission, limits, metrics)  # where the protocol looks for it
-    rank = rank_endpoint(ranker, app.state.door, limits)
-    add_error_handlers(app, metrics)
-    app.add_middleware(
-        Shortcut, path=RANK_PATH, endpoint=rank, error_handlers=app.exception_handlers
-    )
-    app.add_middleware(RequestContextMiddleware, metrics=metrics)  # the last one added is outermost
+    door = Door(admission, limits, metrics)
+    rank = rank_endpoint(ranker, door, limits)
+    render_error, recorder = ErrorRenderer(metrics), RequestRecorder(metrics)
+    add_error_handlers(app, render_error)
+    app.add_middleware(RequestContextMiddleware, recorder=recorder)
     app.include_router(rank_router(rank))
     app.include_router(model_router(registry))
     app.include_router(admin_router(registry, admin_key))
@@ -60,4 +58,4 @@ def build_api(  # noqa: PLR0913 - all that the edge is put together from
         )
     )
     add_schemas(app, RankBody, Problem)
-    return app
+    return Shortcut(app, RANK_PATH, rank, render_error, recorder, door)

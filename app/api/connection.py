@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.lifecycle import Lifecycle
+from app.api.one_write import OneWrite
 from app.api.openapi import MEDIA_TYPE
 from app.api.refusing_protocol import RefusingProtocol
 from app.errors import NotReady
@@ -68,7 +69,7 @@ class Connection(RefusingProtocol):
         )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(OneWrite(transport, self.loop))
         self._wait_for_the_next()
 
     def connection_lost(self, exc: Exception | None) -> None:

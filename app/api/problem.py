@@ -22,11 +22,22 @@ CLIENT_CLOSED_REQUEST = 499  # nginx's number for it
 SHED_STATUSES = frozenset({429, 503, 504})
 
 
-def add_error_handlers(app: FastAPI, metrics: Metrics) -> None:
-    async def on_ctr_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, CtrError)  # noqa: S101 - registered for this class only
+class ErrorRenderer:
+    """The answer to a request that an error has ended."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._shed = metrics.shed
+
+    def __call__(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, CtrError):
+            return self._ctr_error(request, error)
+        if isinstance(error, ClientLeft):
+            return _client_left(request)
+        return _bug(request, error)
+
+    def _ctr_error(self, request: Request, error: CtrError) -> Response:
         if error.status in SHED_STATUSES:
-            metrics.shed.labels(error.slug).inc()
+            self._shed.labels(error.slug).inc()
         context_of(request).log["error"] = error.slug
         return problem(
             request,
@@ -37,10 +48,20 @@ def add_error_handlers(app: FastAPI, metrics: Metrics) -> None:
             headers=_headers(error),
         )
 
-    app.add_exception_handler(CtrError, on_ctr_error)
+
+def add_error_handlers(app: FastAPI, render: ErrorRenderer) -> None:
+    async def on_error(request: Request, error: Exception) -> Response:
+        return render(request, error)
+
+    async def on_bug(request: Request, error: Exception) -> Response:
+        response = render(request, error)
+        response.headers[REQUEST_ID] = context_of(request).request_id  # outside of our middleware
+        return response
+
+    for kind in (CtrError, ClientLeft):
+        app.add_exception_handler(kind, on_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(ClientLeft, _on_client_left)
-    app.add_exception_handler(Exception, _on_bug)
+    app.add_exception_handler(Exception, on_bug)
 
 
 def problem(
@@ -74,21 +95,17 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     )
 
 
-async def _on_client_left(request: Request, _: Exception) -> Response:
+def _client_left(request: Request) -> Response:
     """Reaches nobody, but the log and the metrics tell it from an answer."""
     context_of(request).log["error"] = "client-left"
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
+def _bug(request: Request, error: Exception) -> Response:
     """Not an input's fault: the log has the traceback, the client a request id to quote."""
     log.error("unexpected error", exc_info=error)
     return problem(
-        request,
-        status=500,
-        title="Internal error",
-        detail="an unexpected error; it was logged",
-        headers={REQUEST_ID: context_of(request).request_id},  # sent outside of our middleware
+        request, status=500, title="Internal error", detail="an unexpected error; it was logged"
     )
 
 

@@ -29,7 +29,7 @@ TOLERANCE_S = 0.002  # of an event loop that had other things to do
 
 
 def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint:
-    async def rank(request: Request) -> Response:
+    async def rank(request: Request) -> bytes:
         entry: Entry = request.scope.get(ENTRY) or door.enter(request.headers.raw)
         computed = False
         try:
@@ -51,7 +51,7 @@ def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint
             if deadline.remaining_s() < -TOLERANCE_S:
                 raise DeadlineExceeded("the answer was ready, but too late")
             _log(context, rank_request, ranking, batch_jobs)
-            return Response(content, media_type="application/json")
+            return content
         finally:
             door.leave(entry, computed=computed)
 
@@ -71,7 +71,7 @@ def rank_router(endpoint: Endpoint) -> APIRouter:
         },
     )
     async def rank(request: Request) -> Response:
-        return await endpoint(request)
+        return Response(await endpoint(request), media_type="application/json")
 
     return router
 

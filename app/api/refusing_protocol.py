@@ -71,8 +71,7 @@ class RefusingProtocol(HttpToolsProtocol):
         return bool(self.parser.should_keep_alive())
 
     def _door(self) -> Door | None:
-        state = getattr(self.config.app, "state", None)
-        door: Door | None = getattr(state, "door", None)
+        door: Door | None = getattr(self.config.app, "door", None)
         return door
 
     def _is_rank_request(self) -> bool:

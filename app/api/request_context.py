@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +19,7 @@ REQUEST_ID_BYTES = REQUEST_ID.encode()
 ACCEPTED_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 REQUEST_ID_LABEL = "request_id"
 MAX_EXEMPLAR_CHARS = 128  # OpenMetrics' limit for names and values together
+CONTEXT = "ctr.context"  # where a scope has it
 UNMATCHED = "unmatched"  # one label for every path that is not ours
 
 log = logging.getLogger("app.request")
@@ -34,59 +34,50 @@ class RequestContext:
     log: dict[str, Any] = field(default_factory=dict)
     started_s: float = field(default_factory=time.perf_counter)
 
+    @classmethod
+    def of(cls, scope: Scope) -> "RequestContext":
+        """A new one, where those who handle the request find it."""
+        context = scope[CONTEXT] = cls(request_id_of(scope["headers"]))
+        return context
+
     def elapsed_s(self) -> float:
         return time.perf_counter() - self.started_s
 
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Of the answer that is about to leave."""
+        return [
+            (REQUEST_ID_BYTES, self.request_id.encode()),
+            (b"server-timing", _server_timing(self).encode()),
+        ]
+
 
 def context_of(request: Request) -> RequestContext:
-    context: RequestContext = request.scope["ctr.context"]
+    context: RequestContext = request.scope[CONTEXT]
     return context
 
 
-class RequestContextMiddleware:
-    """Pure ASGI: gives each request an id, and counts, times and logs it once it is answered."""
+class RequestRecorder:
+    """Counts, times and logs requests once they are answered."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._stage_seconds = {stage: metrics.stage_seconds.labels(stage) for stage in STAGES}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        context = RequestContext(request_id_of(scope["headers"]))
-        scope["ctr.context"] = context
-        status = 500  # until an answer has started
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = context.request_id
-                headers["server-timing"] = _server_timing(context)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_with_id)
-        finally:
-            self._finish(scope, context, status)
-
-    def _finish(self, scope: Scope, context: RequestContext, status: int) -> None:
+    def finish(self, context: RequestContext, method: str, route: str, status: int) -> None:
         seconds = context.elapsed_s()
-        route = getattr(scope.get("route"), "path", UNMATCHED)
         self._metrics.requests.labels(route, status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds, _exemplar(context))
         for stage, stage_seconds in context.times.seconds.items():
             self._stage_seconds[stage].observe(stage_seconds)
         if route.startswith(("/health", "/metrics")) and status < 500:
             return  # probes and scrapes would drown everything else
+        if not log.isEnabledFor(logging.INFO):
+            return
         log.info(
             "request",
             extra={
                 "request_id": context.request_id,
-                "method": scope["method"],
+                "method": method,
                 "route": route,
                 "status": status,
                 "duration_ms": round(seconds * 1e3, 3),
@@ -96,6 +87,34 @@ class RequestContextMiddleware:
                 **context.log,
             },
         )
+
+
+class RequestContextMiddleware:
+    """Pure ASGI: gives each request an id, and records it."""
+
+    def __init__(self, app: ASGIApp, recorder: RequestRecorder) -> None:
+        self._app = app
+        self._recorder = recorder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        context = RequestContext.of(scope)
+        status = 500  # until an answer has started
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *context.headers()]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            route = getattr(scope.get("route"), "path", UNMATCHED)
+            self._recorder.finish(context, scope["method"], route, status)
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:

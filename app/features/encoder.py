@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 import numpy as np
 
-from app.core.batch import Floats, RaggedBatch, Rows
+from app.core.batch import Doubles, Floats, RaggedBatch, Rows
 from app.core.keys import keys_of
 from app.core.request import BehaviorSequence, Candidates, FieldValue, UserContext
 from app.core.schema import (
@@ -95,7 +95,7 @@ class Encoder:
         for column, field in enumerate(fields):
             values, repeats = column_of(field.name)
             found = self.vocabularies[field.name].rows_of(keys_of(_id_texts(values)))
-            table_rows[:, column] = np.repeat(found, repeats)
+            table_rows[:, column] = _repeated(found, repeats)
         return table_rows
 
     def _unknown_ids(self, batch: RaggedBatch) -> dict[str, int]:
@@ -117,13 +117,18 @@ def _behavior_seconds(histories: Sequence[BehaviorSequence]) -> Rows:
     return np.concatenate([history.timestamps_T for history in histories]).astype(np.int64)
 
 
-# A field's values over a batch, and for how many consecutive rows each of them stands.
-_Column = tuple[list[FieldValue], list[int]]
+# A field's values over a batch, and for how many consecutive rows each stands; None: one each.
+_Column = tuple[list[FieldValue], list[int] | None]
 _ColumnOf = Callable[[str], _Column]
+Column = TypeVar("Column", Rows, Doubles)
 
 
 def _user_column(users: Sequence[Fields], name: str) -> _Column:
-    return [fields[name] for fields in users], [1] * len(users)
+    return [fields[name] for fields in users], None
+
+
+def _repeated(values: Column, repeats: Sequence[int] | None) -> Column:
+    return values if repeats is None else np.repeat(values, repeats)
 
 
 def _candidate_column(requests: Sequence[Job], found_anywhere: Set[str], name: str) -> _Column:
@@ -139,7 +144,7 @@ def _candidate_column(requests: Sequence[Job], found_anywhere: Set[str], name: s
             continue
         values += own if shared is None else [shared if value is None else value for value in own]
         repeats += [1] * len(own)
-    return values, repeats
+    return values, None if len(values) == sum(repeats) else repeats
 
 
 def _value_beside_candidates(user: UserContext, name: str) -> FieldValue:
@@ -171,7 +176,7 @@ def _dense(fields: Sequence[DenseSideField], column_of: _ColumnOf, rows: int) ->
         with np.errstate(over="ignore"):
             deviations = (np.array(numbers) - field.mean) / field.std
         within_reach = deviations.clip(-LARGEST_DENSE, LARGEST_DENSE)
-        standardized[:, column] = np.repeat(within_reach, repeats)
+        standardized[:, column] = _repeated(within_reach, repeats)
     return standardized
 
 

@@ -12,6 +12,7 @@ from app.api.admin_key import AdminKey
 from app.api.app import build_api
 from app.api.lifecycle import Lifecycle
 from app.api.limits import RequestLimits
+from app.api.shortcut import Shortcut
 from app.core.request import RankRequest
 from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
@@ -54,7 +55,7 @@ def api_with(
     models: ServedModels,
     metrics: Metrics,
     admission: Admission | None = None,
-) -> FastAPI:
+) -> Shortcut:
     @asynccontextmanager
     async def nothing_to_open(_: FastAPI) -> AsyncIterator[None]:
         yield

@@ -6,7 +6,6 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
@@ -90,7 +89,7 @@ async def connected(  # noqa: PLR0913 - every limit and every part can be chosen
             await answering.wait()
         await PlainTextResponse(answer)(scope, receive, send)
 
-    application.state = SimpleNamespace(door=door)
+    application.door = door
     config = uvicorn.Config(application, log_config=None, lifespan="off", timeout_keep_alive=1)
     config.load()
     config.timeout_keep_alive = keep_alive_s  # uvicorn takes fractions, but does not say so

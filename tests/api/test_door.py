@@ -166,7 +166,7 @@ def test_however_a_request_ends_it_is_not_in_any_more(service, admission):
 
     assert endings == [503, 400, 413]
     give_up_s = time.monotonic() + START_TIMEOUT_S  # until it has noticed that the last one left
-    while service.metric("ctr_in_flight_requests") and time.monotonic() < give_up_s:
+    while not service.metric("ctr_requests_total", status="499") and time.monotonic() < give_up_s:
         pass
     assert admission.in_flight == 0
 

@@ -16,7 +16,7 @@ def test_no_middleware_hides_that_a_client_left() -> None:
     """Behind starlette's BaseHTTPMiddleware a disconnect is not seen."""
     api = api_with(BuggyRanker(""), ServedModels({}, default=None), Metrics())
 
-    classes = [middleware.cls for middleware in api.user_middleware]
+    classes = [middleware.cls for middleware in api.application.user_middleware]
 
     assert classes
     assert not any(isinstance(cls, type) and issubclass(cls, BaseHTTPMiddleware) for cls in classes)

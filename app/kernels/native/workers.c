@@ -4,6 +4,7 @@
  * the pool ever runs anything of the caller's, so none of them waits for its interpreter. */
 #define _GNU_SOURCE /* names of threads */
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -53,10 +54,20 @@ static void compute(struct task *task) {
     task->seconds = now_s() - started_s;
 }
 
+/* Never with the lock: the loop wakes up at once, takes the processor, and would wait for a thread
+ * that has to wait for its turn. A full pipe wakes the loop as well as one more byte would. */
+static void announce(const struct workers *workers) {
+    const ssize_t written = write(workers->finished_fd, "", 1);
+    (void)written;
+}
+
 static void *work(void *pool) {
     struct workers *workers = pool;
 #ifdef __linux__
-    setpriority(PRIO_PROCESS, 0, NICENESS); /* on Linux: of this thread alone */
+    /* Of this thread alone. A batch thread that is woken does not take the processor from the loop
+     * that has just handed it its work; where that is refused it is merely less polite. */
+    setpriority(PRIO_PROCESS, 0, NICENESS);
+    pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
     pthread_setname_np(pthread_self(), "ctr-kernel");
 #endif
     pthread_mutex_lock(&workers->lock);
@@ -70,8 +81,9 @@ static void *work(void *pool) {
         compute(task);
         pthread_mutex_lock(&workers->lock);
         enqueue(&workers->finished, task);
-        /* A pipe that is full wakes the loop as well as one more byte would. */
-        if (write(workers->finished_fd, "", 1) < 0) continue;
+        pthread_mutex_unlock(&workers->lock);
+        announce(workers);
+        pthread_mutex_lock(&workers->lock);
     }
     pthread_mutex_unlock(&workers->lock);
     return NULL;
@@ -94,8 +106,8 @@ struct workers *ctr_start_workers(int32_t threads, int32_t finished_fd) {
 void ctr_submit(struct workers *workers, struct task *task) {
     pthread_mutex_lock(&workers->lock);
     enqueue(&workers->waiting, task);
-    pthread_cond_signal(&workers->work_came);
     pthread_mutex_unlock(&workers->lock);
+    pthread_cond_signal(&workers->work_came);
 }
 
 struct task *ctr_finished(struct workers *workers) {
