@@ -16,7 +16,7 @@ PART_NUMBERS = 2**20  # read at a time, where a whole array might not fit into m
 Numbers = NDArray[Any]
 
 # As safetensors names them; numpy has no bfloat16, so that its bits are what one gets.
-_TYPES: Mapping[str, type[np.generic]] = {
+TYPES: Mapping[str, type[np.generic]] = {
     "F64": np.float64,
     "F32": np.float32,
     "F16": np.float16,
@@ -68,7 +68,7 @@ class TensorFile:
     def mapped(self, name: str) -> Numbers:
         """The whole array. Writing to it changes nobody else's, and not the file."""
         entry = self.entries[name]
-        number_type = _TYPES[entry.type_name]
+        number_type = TYPES[entry.type_name]
         if entry.size == 0:
             return np.empty(entry.shape, number_type)
         mapping = np.memmap(self.path, number_type, "c", entry.offset, entry.shape)
@@ -77,7 +77,7 @@ class TensorFile:
     def read(self, name: str, start: int, stop: int) -> Numbers:
         """A copy of these numbers, counted as if the array had one dimension."""
         entry = self.entries[name]
-        number_type = np.dtype(_TYPES[entry.type_name])
+        number_type = np.dtype(TYPES[entry.type_name])
         offset = entry.offset + start * number_type.itemsize
         return np.fromfile(self.path, number_type, stop - start, offset=offset)
 

@@ -4,9 +4,10 @@ import ctypes
 from functools import cache
 from pathlib import Path
 
-from app.kernels.structures import Model, Task, declare
+from app.kernels.structures import LAYOUT, Model, Task, declare
 
 FOLDER = Path(__file__).parent
+_OUTDATED = "the fused kernel was built from other sources: reinstall"
 
 
 class KernelMissing(Exception):
@@ -17,12 +18,16 @@ class Kernel:
     """Calls into the library; the GIL is released for as long as one takes."""
 
     def __init__(self, path: Path) -> None:
-        """Raises KernelMissing for a file that cannot be loaded."""
+        """Raises KernelMissing for a file that cannot be loaded, or that was built for another."""
         try:
             self.library = ctypes.CDLL(str(path))
+            declare(self.library)
         except OSError as error:
             raise KernelMissing(f"the fused kernel does not load: {error}") from error
-        declare(self.library)
+        except AttributeError:
+            raise KernelMissing(_OUTDATED) from None
+        if self.library.ctr_layout() != LAYOUT:
+            raise KernelMissing(_OUTDATED)
 
     @property
     def isa(self) -> str:

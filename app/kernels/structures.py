@@ -5,6 +5,8 @@ from ctypes import POINTER, Structure, c_double, c_int32, c_void_p
 from enum import IntEnum
 from typing import ClassVar
 
+LAYOUT = 2
+
 
 class ActivationCode(IntEnum):
     """`enum activation`."""
@@ -36,13 +38,24 @@ class AttentionCode(IntEnum):
     DOT = 2
 
 
+class NumbersCode(IntEnum):
+    """`enum numbers`."""
+
+    FLOAT32 = 0
+    BFLOAT16 = 1
+    INT8 = 2
+
+
 _Fields = list[tuple[str, type]]
 
 
 class Table(Structure):
     """`struct table`."""
 
-    _fields_: ClassVar[_Fields] = [("rows", c_void_p), ("width", c_int32)]
+    _fields_: ClassVar[_Fields] = [
+        *((name, c_void_p) for name in ("rows", "scales")),
+        *((name, c_int32) for name in ("width", "numbers")),
+    ]
 
 
 class Layer(Structure):
@@ -125,7 +138,12 @@ class Task(Structure):
 
 
 def declare(library: ctypes.CDLL) -> None:
-    """What the functions take and return."""
+    """What the functions take and return.
+
+    Raises AttributeError for a library that lacks one of them.
+    """
+    library.ctr_layout.argtypes = []
+    library.ctr_layout.restype = c_int32
     library.ctr_score.argtypes = [POINTER(Model), POINTER(Batch), c_void_p, c_void_p]
     library.ctr_score.restype = ctypes.c_int
     library.ctr_floats_of_user_states.argtypes = [POINTER(Model), ctypes.c_int64]

@@ -13,10 +13,14 @@ SCORING = """
 import sys
 from pathlib import Path
 from select import select
+from app.inference.fused.runtime import FusedRuntime
 from app.kernels.library import Kernel
 from app.kernels.workers import KernelWorkers
 from tests.inference.batches import draw_batch, ragged
+from app.models.layers.stored_table import STORED_TABLES
 from tests.inference.fused.runtimes import FUSED_CONFIGS, fused
+from tests.models.builders import FULL_SCHEMA
+from tests.models.stored_models import stored_model
 
 SHAPES = (([0], [0]), ([1], []), ([5, 0, 12], [0, 2, 1] * 17), ([3], [0] * 49))
 kernel = Kernel(Path(sys.argv[1]))
@@ -26,6 +30,11 @@ for isa in isas:
     for config in FUSED_CONFIGS.values():
         for lengths, users in SHAPES:
             fused(config, kernel=kernel).score(ragged(draw_batch(lengths, users)))
+
+for table_format in STORED_TABLES:
+    model = stored_model(FUSED_CONFIGS["wide"], table_format)
+    runtime = FusedRuntime(model, FUSED_CONFIGS["wide"], FULL_SCHEMA, kernel)
+    runtime.score(ragged(draw_batch([5, 0, 12], [0, 2, 1] * 17)))
 
 runtime = fused(FUSED_CONFIGS["wide"], kernel=kernel)
 batches = [ragged(draw_batch([5, 2], [0, 1] * 30, seed=seed)) for seed in range(40)]

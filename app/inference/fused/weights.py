@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from app.core.schema import FeatureSchema
 from app.inference.fused.arena import Arena
 from app.inference.fused.interests import make_interest
-from app.inference.fused.layers import floats, linears_of, make_layer
+from app.inference.fused.layers import linears_of, make_layer
 from app.inference.fused.support import FusedArchitecture
+from app.inference.fused.tables import make_table
 from app.kernels.packing import columns
 from app.kernels.structures import Interest, Layer, Model, Table
 from app.models.factory import Model as TorchModel
@@ -36,7 +37,6 @@ def pack(model: TorchModel, config: FusedArchitecture, schema: FeatureSchema) ->
         )
         for (group, _), interest in zip(model.grouped(), model.interests, strict=True)
     ]
-    tables = dict(model.embedding.named_tables())
     first, *others = linears_of(model.mlp)
     columns_of_user, columns_of_candidate = _input_columns(interests, schema)
     weight_OI, bias_O, activation = first
@@ -46,10 +46,7 @@ def pack(model: TorchModel, config: FusedArchitecture, schema: FeatureSchema) ->
         user_fields=len(schema.user_sparse_fields),
         candidate_fields=len(schema.candidate_sparse_fields),
         tables=arena.array_of(
-            [
-                Table(arena.address(floats(tables[field.name].weight)), field.embedding_dim)
-                for field in schema.sparse_fields
-            ],
+            [make_table(arena, model.embedding.tables[name]) for name in _names(schema)],
             Table,
         ),
         user_numbers=len(schema.user_dense_fields),
@@ -62,6 +59,10 @@ def pack(model: TorchModel, config: FusedArchitecture, schema: FeatureSchema) ->
         mlp=arena.array_of([make_layer(arena, linear) for linear in (*layers, *others)], Layer),
     )
     return FusedWeights(structure, arena)
+
+
+def _names(schema: FeatureSchema) -> list[str]:
+    return [field.name for field in schema.sparse_fields]
 
 
 def _fields_of(group: Sequence[str], schema: FeatureSchema) -> list[int]:

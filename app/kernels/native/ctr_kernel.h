@@ -14,6 +14,10 @@
 
 #include <stdint.h>
 
+/* Of these structures: whoever calls must mean the same ones. */
+enum { LAYOUT = 2 };
+int32_t ctr_layout(void);
+
 enum { PANEL = 4, ALIGN_FLOATS = 16 };
 
 enum activation { LINEAR, RELU, SIGMOID, TANH, PRELU, DICE };
@@ -29,9 +33,13 @@ enum evolution {
 
 enum attention { NO_ATTENTION, MLP_ATTENTION, DOT_ATTENTION };
 
+/* How the numbers of a table are stored. */
+enum numbers { FLOAT32, BFLOAT16, INT8 };
+
 struct table {
-    const float *rows; /* [rows, width] */
-    int32_t width;
+    const void *rows;    /* [rows, width] */
+    const float *scales; /* [rows]: what each number of an int8 row is multiplied by */
+    int32_t width, numbers;
 };
 
 /* A linear layer and its activation; candidates lie in the lanes. */

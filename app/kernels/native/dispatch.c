@@ -38,6 +38,8 @@ __attribute__((constructor)) static void choose_the_best(void) {
     chosen = variants[0];
 }
 
+int32_t ctr_layout(void) { return LAYOUT; }
+
 const char *ctr_isa(void) { return chosen.isa; }
 
 int ctr_use_isa(const char *isa) {

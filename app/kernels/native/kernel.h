@@ -6,6 +6,7 @@
 #include "vector.h"
 #include "product.h"
 #include "workspace.h"
+#include "tables.h"
 #include "layers.h"
 #include "state_layout.h"
 #include "user_states.h"

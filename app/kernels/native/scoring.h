@@ -60,9 +60,10 @@ static float *gather(const struct table *tables, int fields, const int64_t *rows
                      struct tile tile, float *out) {
     const int width = tile.vectors * LANES;
     for (int f = 0; f < fields; f++) {
+        float decoded_E[tables[f].width];
         for (int lane = 0; lane < width; lane++) {
             const int64_t row = rows_CF[candidate_of(tile, lane) * fields + f];
-            const float *from = tables[f].rows + row * tables[f].width;
+            const float *from = row_of(tables[f], row, decoded_E);
             for (int e = 0; e < tables[f].width; e++) out[e * width + lane] = from[e];
         }
         out += tables[f].width * width;
@@ -168,7 +169,7 @@ static void prepare_user(const struct model *model, const struct batch *batch, i
     for (int f = 0; f < model->user_fields; f++) {
         const struct table table = model->tables[model->behavior_fields + f];
         const int64_t row = batch->user_sparse_US[user * model->user_fields + f];
-        memcpy(to, table.rows + row * table.width, table.width * sizeof(float));
+        read_row(table, row, to);
         to += table.width;
     }
     memcpy(to, batch->user_dense_UD + user * model->user_numbers,

@@ -85,7 +85,7 @@ static void embed(const struct model *model, const struct interest *interest,
             const int field = interest->field[i];
             const struct table table = model->tables[field];
             const int64_t row = rows_TF[t * model->behavior_fields + field];
-            memcpy(to, table.rows + row * table.width, table.width * sizeof(float));
+            read_row(table, row, to);
             to += table.width;
         }
     }
