@@ -1,7 +1,7 @@
 """The reference runtime: a model as training differentiates it, run by torch, eager."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -12,10 +12,18 @@ from app.models.ctr_model import BehaviorFeatures, CandidateFeatures, CtrModel
 from app.models.layers.embedding import SideFeatures
 
 
+class Scoring(Protocol):
+    """Whatever scores a batch on the thread that asks."""
+
+    def score(self, batch: RaggedBatch) -> Scores:
+        """Blocks its thread until the scores are on the host."""
+        ...
+
+
 class TorchWork:
     """A batch for any thread."""
 
-    def __init__(self, engine: "Engine", batch: RaggedBatch) -> None:
+    def __init__(self, engine: Scoring, batch: RaggedBatch) -> None:
         self._engine = engine
         self._batch = batch
         self._scores: Scores | None = None

@@ -1,0 +1,43 @@
+"""Architectures that portable runtimes can run, and batches with every edge."""
+
+import numpy as np
+import pytest
+import torch
+
+from app.inference.engine import Engine
+from app.inference.portable.model import why_not_portable
+from tests.inference.batches import LENGTHS, USERS, draw_batch, ragged
+from tests.inference.fused.runtimes import FUSED_CONFIGS
+from tests.models.builders import make_model
+from tests.models.configs import CONFIGS
+
+PORTABLE_CONFIGS = {
+    name: config
+    for name, config in {**CONFIGS, **FUSED_CONFIGS}.items()
+    if why_not_portable(config) is None
+}
+
+each_portable_config = pytest.mark.parametrize(
+    "config", PORTABLE_CONFIGS.values(), ids=PORTABLE_CONFIGS.keys()
+)
+
+# History lengths and the user of every candidate: mixed, empty, single, nobody asked for, no ads
+SHAPES = (
+    (LENGTHS, USERS),
+    ([0], [0]),
+    ([1], [0]),
+    ([0, 0], [0, 1, 1]),
+    ([12] * 7, list(range(7)) * 9),
+    ([3, 9], [0]),
+    ([3], []),
+)
+
+
+def assert_the_references(runtime, config):
+    """To 1e-5, in shapes that no compiler has seen."""
+    reference = Engine(make_model(config), torch.device("cpu"))
+    for lengths, users in SHAPES:
+        batch = ragged(draw_batch(lengths, users))
+        expected, scores = reference.score(batch), runtime.score(batch)
+        np.testing.assert_allclose(scores.logits_C, expected.logits_C, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(scores.attention_CT, expected.attention_CT, atol=1e-5)
