@@ -39,10 +39,10 @@ class Settings(BaseSettings):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda:[0-9]{1,2})$")] = Field(
         default="auto", description="`auto` (a GPU if there is one), `cpu` or `cuda:N`"
     )
-    runtime: Literal["auto", "reference", "fused"] = Field(
+    runtime: Literal["auto", "reference", "fused", "torchscript", "aoti", "int8", "bf16"] = Field(
         default="auto",
-        description="how models are run: `fused` (the kernel for CPUs), `reference` (torch) or "
-        "`auto` (fused where it can be)",
+        description="how models are run: `fused` (the kernel for CPUs), `reference` (torch), "
+        "`auto` (fused where it can be), or one that every served version was exported to",
     )
     engine_threads: int | None = Field(
         default=None,

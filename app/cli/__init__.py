@@ -7,6 +7,7 @@ import typer
 from app.cli.demo import demo
 from app.cli.ensemble import ensemble
 from app.cli.evaluate import evaluate
+from app.cli.export import export
 from app.cli.import_checkpoint import import_checkpoint
 from app.cli.load_behaviors import load_behaviors
 from app.cli.models import models_app
@@ -33,7 +34,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(demo, serve, simulate, prepare, train, evaluate, ensemble, prune),
-    *(load_behaviors, score),
+    *(export, load_behaviors, score),
 )
 for command in COMMANDS:
     app.command()(command)

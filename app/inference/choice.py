@@ -1,4 +1,4 @@
-"""Which runtime a version is served with: the fused kernel wherever it can be."""
+"""Which runtime a model is run with: the fused kernel wherever it can be."""
 
 from typing import Literal
 
@@ -13,11 +13,11 @@ from app.inference.runtime import Runtime
 from app.kernels.library import Kernel, KernelMissing, load_kernel
 from app.models.factory import Architecture, Model
 
-RuntimeName = Literal["auto", "reference", "fused"]
+ModelRuntime = Literal["auto", "reference", "fused"]  # of a model as it is
 
 
 def choose_runtime(
-    wanted: RuntimeName,
+    wanted: ModelRuntime,
     model: Model,
     architecture: Architecture,
     schema: FeatureSchema,

@@ -74,9 +74,13 @@ def with_scores(
 
 
 def verify(
-    golden: GoldenRequests, encoder: Encoder, score: Score, calibration: Calibration
+    golden: GoldenRequests,
+    encoder: Encoder,
+    score: Score,
+    calibration: Calibration,
+    tolerance: float = TOLERANCE,
 ) -> None:
-    """Raises ArtifactRefused when a score differs, or is not a number."""
+    """Raises ArtifactRefused when a CTR differs by more, or is not a number."""
     if calibration != golden.calibration:
         raise ArtifactRefused("its calibration is not the one that its golden scores were made by")
     for index, request in enumerate(golden.requests):
@@ -85,12 +89,23 @@ def verify(
         if expected.shape != actual.shape:
             raise ArtifactRefused(f"golden request {index} has {len(expected)} scores")
         difference = np.abs(actual - expected).max(initial=0.0)
-        if not difference <= TOLERANCE:  # also when it is NaN
+        if not difference <= tolerance:  # also when it is NaN
             raise ArtifactRefused(
                 f"golden request {index} scores differ by {difference:.2g}, "
-                f"more than {TOLERANCE:.0e}: weights, vocabulary or code are not those it was "
+                f"more than {tolerance:.2g}: weights, vocabulary or code are not those it was "
                 "published with"
             )
+
+
+def largest_difference(
+    golden: GoldenRequests, encoder: Encoder, score: Score, calibration: Calibration
+) -> float:
+    """Of any CTR from the one that it should be; NaN if one is not a number."""
+    differences = [
+        np.abs(_ctrs(request, encoder, score, calibration) - np.array(request.ctr)).max(initial=0.0)
+        for request in golden.requests
+    ]
+    return float(np.max(differences))
 
 
 def _ctrs(

@@ -11,15 +11,14 @@ from app.core.batch import Doubles, Floats, Scores
 from app.core.request import Candidates, UserContext
 from app.errors import ArtifactRefused
 from app.features.encoder import EncodedRequests, Encoder, Job
-from app.inference.choice import RuntimeName, choose_runtime
 from app.inference.cost_model import CostModel, Size
 from app.inference.fused.runtime import KeptStates
 from app.inference.runtime import Runtime, Work
+from app.registry.exports.loading import RuntimeName, load_runtime
 from app.registry.golden import verify
 from app.registry.manifest import Manifest
 from app.registry.model_store import Artifact
 from app.registry.priors import Priors
-from app.registry.trained_model import trained_model
 from app.registry.warmup import warm_up
 
 
@@ -120,16 +119,9 @@ def load_version(
     """
     manifest = artifact.manifest
     encoder = Encoder(manifest.features, artifact.vocabularies)
-    engine = choose_runtime(
-        runtime,
-        trained_model(artifact),
-        manifest.architecture,
-        manifest.features,
-        device,
-        kept,
-    )
+    engine, tolerance = load_runtime(artifact, runtime, device, kept)
     try:
-        verify(artifact.golden, encoder, engine.score, manifest.calibration)
+        verify(artifact.golden, encoder, engine.score, manifest.calibration, tolerance)
     except ArtifactRefused as refused:
         raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {refused}") from None
     costs = CostModel(warm_up(engine, manifest.features))

@@ -69,6 +69,32 @@ class TrainingRecord(Strict):
     made_from: dict[str, str] = {}  # name@version to the sha256 of its weights
 
 
+ExportName = Literal["torchscript", "aoti-cpu", "aoti-cuda", "int8", "bf16"]
+
+
+class HeldOutQuality(Strict):
+    """What an export says of samples that the model was not trained on, beside the model itself."""
+
+    rows: int
+    max_ctr_difference: float
+    auc: float
+    auc_change: float  # the export's minus the model's
+    logloss: float
+    logloss_change: float
+    pcoc: float
+
+
+class Export(FileEntry):
+    """Another runtime of the version, and what it was measured to lose when it was made."""
+
+    file: FileName
+    created_at: str
+    torch_version: str | None = None  # the only one that can run it; None: any
+    cpu: str | None = None  # the only kind of CPU that can run it
+    golden_ctr_difference: float = Field(ge=0, allow_inf_nan=False)  # largest, of any candidate
+    held_out: HeldOutQuality | None = None  # None: there were no samples
+
+
 def _null_is_none(written: object) -> object:
     """Versions from before calibration have `null`, and serve what the model says."""
     return UNCALIBRATED if written is None else written
@@ -91,9 +117,10 @@ class Manifest(Strict):
     metrics_uncalibrated: dict[Split, Metrics] = {}  # of sigmoid(logit), the model's own opinion
     calibration: Annotated[Calibration, BeforeValidator(_null_is_none)] = UNCALIBRATED
     ladder: tuple[LadderRung, ...] = ()  # in the order of `app.core.ladder.RUNGS`
+    exports: dict[ExportName, Export] = {}
     prior_ctr: float = Field(ge=0, le=1)  # mean label of the training samples, negatives restored
 
     @property
     def bytes(self) -> int:
-        """Of all files but the manifest itself."""
+        """Of all files but the manifest itself and exports."""
         return sum(file.size for file in self.files.values())

@@ -38,6 +38,7 @@ MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 GOLDEN = "golden.json"
 PRIORS = "priors.safetensors"  # older versions and imported ones have none
+HELD_OUT = "held_out.safetensors"  # likewise
 
 Source = TypeVar("Source")
 Content = TypeVar("Content")

@@ -18,6 +18,7 @@ from app.core.schema import FeatureSchema
 from app.features.vocabulary import Vocabulary
 from app.models.factory import Architecture
 from app.registry.durable_files import sync_folder, write_synced
+from app.registry.exports.held_out import HeldOut
 from app.registry.golden import GoldenRequests
 from app.registry.manifest import (
     FileEntry,
@@ -29,6 +30,7 @@ from app.registry.manifest import (
 )
 from app.registry.model_store import (
     GOLDEN,
+    HELD_OUT,
     MANIFEST,
     PRIORS,
     WEIGHTS,
@@ -56,6 +58,7 @@ class NewVersion:
     calibration: Calibration = UNCALIBRATED
     prior_rates: Sequence[SmoothedRates] = ()  # by behavior field
     ladder: Sequence[LadderRung] = ()
+    held_out: HeldOut | None = None
 
 
 def publish(store: ModelStore, new: NewVersion) -> Manifest:
@@ -90,6 +93,8 @@ def _contents(new: NewVersion) -> dict[str, bytes]:
         contents[vocabulary_file(sparse)] = new.vocabularies[sparse.name].to_bytes()
     if new.prior_rates:
         contents[PRIORS] = rates_to_bytes(new.prior_rates, new.features)
+    if new.held_out is not None:
+        contents[HELD_OUT] = new.held_out.to_bytes()
     return contents
 
 

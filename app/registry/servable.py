@@ -13,11 +13,11 @@ from app.core.request import Candidates, UserContext
 from app.features.encoder import Job
 from app.inference.batch_policy import BatchPolicy
 from app.inference.batcher import Batcher
-from app.inference.choice import RuntimeName
 from app.inference.cost_model import Size
 from app.inference.fused.runtime import KeptStates
 from app.inference.fused.user_state_cache import UserStateCache
 from app.monitoring.metrics import Metrics
+from app.registry.exports.loading import RuntimeName
 from app.registry.loaded_version import JobScores, LoadedVersion, PreparedBatch, load_version
 from app.registry.model_store import Artifact
 from app.registry.parts import in_parts, joined

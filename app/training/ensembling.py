@@ -7,6 +7,7 @@ from pathlib import Path
 from app.core.calibration import Uncalibrated
 from app.features.encoder import Encoder
 from app.models.factory import Model, build_model
+from app.registry.exports.held_out import held_out_of
 from app.registry.manifest import Manifest, TrainingRecord
 from app.registry.model_store import Artifact, ModelStore, checked_name
 from app.registry.publication import check_writable, golden_of, publish_verified
@@ -104,4 +105,5 @@ def _new_version(
         calibration=judgment.calibration,
         prior_rates=members.priors().rates,
         ladder=judgment.ladder,
+        held_out=next(filter(None, map(held_out_of, members.artifacts)), None),
     )

@@ -15,6 +15,7 @@ from app.training.baselines import RankingQuality, popularity
 from app.training.checkpoints import Checkpoints
 from app.training.encoded_split import EncodedSplit, SplitCounts
 from app.training.golden_requests import choose_golden
+from app.training.held_out import choose_held_out
 from app.training.judgment import EVALUATED, judge
 from app.training.options import TrainerOptions
 from app.training.origin import OptionValue, Origin, StartingPoint
@@ -139,6 +140,7 @@ def _new_version(
         calibration=judgment.calibration,
         prior_rates=priors.rates,
         ladder=judgment.ladder,
+        held_out=choose_held_out(encoded["test"].chunk(0)),
     )
 
 

@@ -11,10 +11,10 @@ from app.core.keys import key_of
 from app.core.request import BehaviorSequence, Candidates, UserContext
 from app.features.encoder import Encoder
 from app.inference.batch_policy import BatchPolicy
-from app.inference.choice import RuntimeName
 from app.inference.engine import Engine
 from app.inference.fused.user_state_cache import UserStateCache
 from app.monitoring.metrics import Metrics
+from app.registry.exports.loading import RuntimeName
 from app.registry.model_store import Artifact, ModelStore
 from app.registry.servable import Running, Servable, load_servable
 from app.registry.trained_model import trained_model

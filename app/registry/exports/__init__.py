@@ -1,0 +1,1 @@
+"""Other runtimes of a version: made once, measured against it, verified at every load."""

@@ -1,0 +1,94 @@
+"""TorchScript and AOTInductor exports of a version: exact, of one torch, and not of every model."""
+
+import shutil
+
+import pytest
+import torch
+
+from app.errors import StartupRefused
+from app.registry.exports.exporting import ExportOptions, export_version
+from app.registry.exports.loading import load_runtime
+from app.registry.loaded_version import load_version
+from app.registry.model_store import ModelStore
+from tests.artifacts import TINY_ARCHITECTURES
+from tests.registry.exports.exported import CPU, ctrs, publish_with_held_out
+from tests.registry.versions import edit_manifest, refusal
+
+needs_cpp = pytest.mark.skipif(
+    not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="needs a C++ compiler"
+)
+
+
+def export(root, runtime):
+    store = ModelStore(root)
+    return export_version(store, store.load("tiny", "2"), ExportOptions(runtime))
+
+
+def serve(root, runtime):
+    return load_version(ModelStore(root).load("tiny", "2"), CPU, runtime)
+
+
+@pytest.mark.parametrize(
+    "runtime", ["torchscript", pytest.param("aoti", marks=[needs_cpp, pytest.mark.slow])]
+)
+def test_a_compiled_runtime_serves_the_models_own_ctrs(runtime, tmp_path):
+    publish_with_held_out(tmp_path)
+
+    made = export(tmp_path, runtime)
+
+    assert made.torch_version == torch.__version__
+    assert made.golden_ctr_difference < 1e-5
+    assert made.held_out.max_ctr_difference < 1e-5
+    assert abs(made.held_out.auc_change) < 1e-5
+    version = serve(tmp_path, runtime)
+    assert version.runtime.name == runtime
+    assert abs(ctrs(version) - ctrs(serve(tmp_path, "reference"))).max() < 1e-5
+
+
+@pytest.mark.parametrize("runtime", ["torchscript", "aoti"])
+def test_an_architecture_that_cannot_be_compiled_is_refused(runtime, tmp_path):
+    publish_with_held_out(tmp_path, architecture=TINY_ARCHITECTURES["dsin"])
+
+    with pytest.raises(StartupRefused) as refused:
+        export(tmp_path, runtime)
+
+    assert str(refused.value) == (
+        f"tiny@2 cannot be exported to {runtime}: there is no dsin for it"
+    )
+
+
+def test_an_archive_of_another_torch_is_not_even_opened(tmp_path):
+    publish_with_held_out(tmp_path)
+    export(tmp_path, "torchscript")
+
+    def from_another_torch(manifest):
+        manifest["exports"]["torchscript"]["torch_version"] = "2.0.0"
+
+    edit_manifest(tmp_path / "tiny" / "2", from_another_torch)
+
+    assert refusal(lambda: serve(tmp_path, "torchscript")).startswith(
+        "tiny@2: torch 2.0.0 made its torchscript runtime"
+    )
+
+
+def test_a_runtime_for_another_kind_of_cpu_is_refused(tmp_path):
+    publish_with_held_out(tmp_path)
+    export(tmp_path, "torchscript")
+
+    def for_another_cpu(manifest):
+        manifest["exports"]["torchscript"]["cpu"] = "VSX"
+
+    edit_manifest(tmp_path / "tiny" / "2", for_another_cpu)
+
+    assert "its torchscript runtime was made for VSX, and this CPU has" in refusal(
+        lambda: serve(tmp_path, "torchscript")
+    )
+
+
+def test_torchscript_is_refused_on_a_gpu(tmp_path):
+    publish_with_held_out(tmp_path)
+    export(tmp_path, "torchscript")
+    artifact = ModelStore(tmp_path).load("tiny", "2")
+
+    with pytest.raises(StartupRefused, match="the torchscript runtime runs on the CPU"):
+        load_runtime(artifact, "torchscript", torch.device("cuda:0"))
