@@ -13,6 +13,7 @@ CtrError                    answered as RFC 9457 problem details
   Overloaded          429   says when to come back
   NotReady            503
   EngineFailed        503
+    NotNumbers              what it computed is not a number
   DeadlineExceeded    504
   NotStored           507
 StartupRefused              the process says why in one line and exits
@@ -145,6 +146,10 @@ class EngineFailed(CtrError):
 
     status = 503
     title = "Engine failed"
+
+
+class NotNumbers(EngineFailed):
+    """The model said something of this request that is not a number."""
 
 
 class DeadlineExceeded(CtrError):

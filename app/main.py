@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -25,10 +27,15 @@ from app.inference.fused.user_state_cache import UserStateCache
 from app.inference.torch_process import prepare_torch
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
+from app.recording.record_files import RecordFiles
+from app.recording.recorder import Recorder
 from app.registry.loading import VersionLoader
 from app.registry.model_store import StoreRules
 from app.registry.opening import open_model_store
 from app.registry.registry import Registry
+from app.registry.rollout.copies import CopyRoom
+from app.registry.rollout.gate import GateRules
+from app.registry.rollout.rollouts import Rollouts
 from app.registry.servable import Running
 from app.registry.served_models import ServedModels, choose_default
 from app.registry.version_states import VersionKey
@@ -54,7 +61,8 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
         log.warning("not a setting of this service", extra={"variable": name})
     prepare_torch(threads=settings.torch_threads)
     metrics = Metrics()
-    loader = version_loader(settings, metrics)
+    recorder = open_recorder(settings, metrics)
+    loader = version_loader(settings, metrics, recorder)
     models = load_models(settings, loader)
     registry = Registry(models, loader, metrics, keep_previous=settings.keep_previous_version)
     redis_timeout_s = settings.redis_timeout_ms / 1e3
@@ -65,6 +73,9 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
         max_age_s=settings.stale_history_max_age_s,
     )
     features = FeatureReader(store, metrics, timeout_s=redis_timeout_s, recent=recent)
+    admission = Admission(threads=engine_threads(settings))
+    room = CopyRoom(admission, threads=engine_threads(settings))
+    rollouts = Rollouts(registry, room, gate_rules(settings), metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -72,18 +83,23 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
         metrics.event_loop_tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
         beating = loop.create_task(lifecycle.heartbeat.beat(metrics.event_loop_lag_seconds))
         await _greet_redis(store)
+        resuming = loop.create_task(rollouts.resume())
         yield
+        resuming.cancel()
+        await rollouts.close()
         await _drain(registry, lifecycle)
+        if recorder is not None:
+            await asyncio.to_thread(recorder.close)
         await features.close()
         await store.close()
         beating.cancel()
         await beating
 
     _tell_how_models_run(models, settings)
-    admission = Admission(threads=engine_threads(settings))
     return build_api(
         Ranker(models, features, admission, metrics, prior_fallback=settings.prior_fallback),
         registry,
+        rollouts,
         metrics,
         RequestLimits(
             max_body_bytes=settings.max_body_bytes,
@@ -111,7 +127,37 @@ def load_models(settings: Settings, loader: VersionLoader) -> ServedModels:
     return ServedModels(servables, default=default)
 
 
-def version_loader(settings: Settings, metrics: Metrics) -> VersionLoader:
+def gate_rules(settings: Settings) -> GateRules:
+    return GateRules(
+        max_ctr_change=settings.rollout_max_ctr_change,
+        min_rank_correlation=settings.rollout_min_rank_correlation,
+        max_psi=settings.rollout_max_psi,
+        max_nan_rate=settings.rollout_max_failure_rate,
+        max_error_rate=settings.rollout_max_failure_rate,
+        max_latency_ratio=settings.rollout_max_latency_ratio,
+        min_requests=settings.rollout_min_requests,
+        min_s=settings.rollout_min_s,
+    )
+
+
+def open_recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
+    """None where nothing is recorded."""
+    if not settings.record_share:
+        return None
+    key = settings.record_key
+    return Recorder(
+        RecordFiles(settings.record_folder, settings.record_mib * 2**20),
+        metrics,
+        share=settings.record_share,
+        key=secrets.token_bytes(32)
+        if key is None
+        else sha256(key.get_secret_value().encode()).digest(),
+    )
+
+
+def version_loader(
+    settings: Settings, metrics: Metrics, recorder: Recorder | None = None
+) -> VersionLoader:
     """Raises StartupRefused."""
     rules = StoreRules.of(
         max_version_mib=settings.max_version_mib, trusted_keys=settings.trusted_keys
@@ -127,7 +173,7 @@ def version_loader(settings: Settings, metrics: Metrics) -> VersionLoader:
         threads=engine_threads(settings),
         user_states=UserStateCache(settings.user_state_cache_mib * 2**20, metrics),
     )
-    return VersionLoader(store, device, policy, metrics, running)
+    return VersionLoader(store, device, policy, metrics, running, recorder)
 
 
 def open_store(

@@ -161,6 +161,52 @@ class Settings(BaseSettings):
     shutdown_grace_s: int = Field(
         default=30, ge=0, description="after SIGTERM, everything has ended by then"
     )
+    rollout_min_requests: int = Field(
+        default=1_000,
+        ge=50,
+        description="requests that both versions have scored before one is promoted",
+    )
+    rollout_min_s: float = Field(
+        default=600, ge=0, allow_inf_nan=False, description="nor is one promoted earlier"
+    )
+    rollout_max_ctr_change: float = Field(
+        default=0.1,
+        gt=0,
+        le=10,
+        description="how much higher or lower the mean CTR of a new version may be, as a share",
+    )
+    rollout_min_rank_correlation: float = Field(
+        default=0.5,
+        ge=-1,
+        le=1,
+        description="Kendall's tau of both versions within requests, at least",
+    )
+    rollout_max_psi: float = Field(
+        default=0.25, gt=0, le=100, description="population stability index of the CTRs, at most"
+    )
+    rollout_max_failure_rate: float = Field(
+        default=0.01, gt=0, le=1, description="errors, and scores that are not numbers, at most"
+    )
+    rollout_max_latency_ratio: float = Field(
+        default=1.5,
+        gt=0,
+        le=1000,
+        description="how much longer a new version may take, as a multiple",
+    )
+
+    record_share: float = Field(
+        default=0, ge=0, le=1, description="share of the scored requests that are recorded"
+    )
+    record_folder: Path = Field(
+        default=Path("recorded"), description="where they are recorded; for one service alone"
+    )
+    record_mib: int = Field(
+        default=256, ge=1, le=2**20, description="space for them; the oldest make room"
+    )
+    record_key: SecretStr | None = Field(
+        default=None,
+        description="key of the hash that stands for a user; unset: another one at each start",
+    )
     log_level: LogLevel = Field(
         default="INFO", description="`INFO` logs a line per request, `WARNING` only trouble"
     )

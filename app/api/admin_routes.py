@@ -3,14 +3,29 @@
 from typing import Any
 
 from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.admin_key import AdminKey
 from app.api.model_routes import describe
 from app.api.openapi import problems
 from app.registry.registry import Registry
+from app.registry.rollout.plan import Mode, RolloutPlan
+from app.registry.rollout.rollouts import Rollouts
+
+STOPPED = "an operator has stopped it"
 
 
-def admin_router(registry: Registry, key: AdminKey) -> APIRouter:
+class RolloutBody(BaseModel):
+    """Which version, for how many users, and whether it answers them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
+    mode: Mode = "canary"
+    percent: float = Field(ge=0, le=100, allow_inf_nan=False)
+
+
+def admin_router(registry: Registry, rollouts: Rollouts, key: AdminKey) -> APIRouter:
     router = APIRouter(
         tags=["administration"],
         dependencies=[Depends(key.check)],
@@ -23,11 +38,30 @@ def admin_router(registry: Registry, key: AdminKey) -> APIRouter:
     )
     async def activate(name: str, version: str) -> dict[str, Any]:
         """Answers once it serves. If it is refused, the version before goes on serving."""
-        return await describe(registry, await registry.activate(name, version))
+        return await describe(registry, rollouts, await registry.activate(name, version))
 
     @router.post("/v1/models/{name}/rollback", summary="Serve what was active before")
     async def rollback(name: str) -> dict[str, Any]:
         """Takes no loading while the version before is kept in memory."""
-        return await describe(registry, await registry.rollback(name))
+        return await describe(registry, rollouts, await registry.rollback(name))
+
+    @router.put(
+        "/v1/models/{name}/rollout",
+        summary="Try a version beside the active one",
+        responses=problems(422),
+    )
+    async def roll_out(name: str, body: RolloutBody) -> dict[str, Any]:
+        """It is promoted or rolled back by itself. Percent 0 stops it."""
+        if body.percent == 0:
+            await rollouts.stop(name, STOPPED)
+        else:
+            await rollouts.start(name, RolloutPlan(body.version, body.mode, body.percent))
+        return await describe(registry, rollouts, registry.models.active(name))
+
+    @router.delete("/v1/models/{name}/rollout", summary="Stop what is tried")
+    async def stop_rollout(name: str) -> dict[str, Any]:
+        """The active version answers everybody again."""
+        await rollouts.stop(name, STOPPED)
+        return await describe(registry, rollouts, registry.models.active(name))
 
     return router

@@ -22,13 +22,15 @@ from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.registry import Registry
+from app.registry.rollout.rollouts import Rollouts
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def build_api(  # noqa: PLR0913 - all that the edge is put together from
+def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together from
     ranker: Ranker,
     registry: Registry,
+    rollouts: Rollouts,
     metrics: Metrics,
     limits: RequestLimits,
     admission: Admission,
@@ -50,8 +52,8 @@ def build_api(  # noqa: PLR0913 - all that the edge is put together from
     add_error_handlers(app, render_error)
     app.add_middleware(RequestContextMiddleware, recorder=recorder)
     app.include_router(rank_router(rank))
-    app.include_router(model_router(registry))
-    app.include_router(admin_router(registry, admin_key))
+    app.include_router(model_router(registry, rollouts))
+    app.include_router(admin_router(registry, rollouts, admin_key))
     app.include_router(
         probe_router(
             metrics.registry, lambda: registry.models.is_ready() and not lifecycle.is_stopping

@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from app.api.openapi import problems
 from app.registry.overview import VersionOverview, versions_of
 from app.registry.registry import Registry
+from app.registry.rollout.rollouts import Rollouts
 from app.registry.servable import Servable
 
 
-def model_router(registry: Registry) -> APIRouter:
+def model_router(registry: Registry, rollouts: Rollouts) -> APIRouter:
     router = APIRouter(tags=["models"])
     models = registry.models
 
@@ -19,17 +20,17 @@ def model_router(registry: Registry) -> APIRouter:
         servables = list(models.servables.values())
         return {
             "default": models.default,
-            "models": [await describe(registry, servable) for servable in servables],
+            "models": [await describe(registry, rollouts, servable) for servable in servables],
         }
 
     @router.get("/v1/models/{name}", summary="One served model", responses=problems(404))
     async def show_model(name: str) -> dict[str, Any]:
-        return await describe(registry, models.route(name))
+        return await describe(registry, rollouts, models.active(name))
 
     return router
 
 
-async def describe(registry: Registry, servable: Servable) -> dict[str, Any]:
+async def describe(registry: Registry, rollouts: Rollouts, servable: Servable) -> dict[str, Any]:
     """The active version, and in short every version of its name."""
     version = servable.version
     manifest, priors = version.manifest, version.priors
@@ -49,6 +50,7 @@ async def describe(registry: Registry, servable: Servable) -> dict[str, Any]:
             "mean_ctr": priors.mean_ctr,
             "by": [field.name for field in manifest.features.behavior_fields[: len(priors.rates)]],
         },
+        "rollout": rollouts.describe(manifest.name),
         "versions": [_in_short(one) for one in await versions_of(registry, manifest.name)],
     }
 

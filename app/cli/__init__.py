@@ -13,6 +13,7 @@ from app.cli.load_behaviors import load_behaviors
 from app.cli.models import models_app
 from app.cli.prepare import prepare
 from app.cli.prune import prune
+from app.cli.replay import replay
 from app.cli.score import score
 from app.cli.serve import serve
 from app.cli.simulate import simulate
@@ -34,7 +35,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(demo, serve, simulate, prepare, train, evaluate, ensemble, prune),
-    *(export, load_behaviors, score),
+    *(export, load_behaviors, score, replay),
 )
 for command in COMMANDS:
     app.command()(command)

@@ -37,6 +37,8 @@ class Metrics:
         self._register_features()
         self._register_redis()
         self._register_event_loop()
+        self._register_recording()
+        self._register_rollouts()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -276,5 +278,52 @@ class Metrics:
         self.event_loop_tasks = Gauge(
             "ctr_event_loop_tasks",
             "Tasks of the event loop that are not done.",
+            registry=self.registry,
+        )
+
+    def _register_recording(self) -> None:
+        self.recorded_requests = Counter(
+            "ctr_recorded_requests_total",
+            "Requests drawn to be recorded: written, queue_full, or not_written by the disk.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        for outcome in ("written", "queue_full", "not_written"):
+            self.recorded_requests.labels(outcome)
+        self.record_folder_bytes = Gauge(
+            "ctr_record_folder_bytes",
+            "Bytes of the recorded requests on disk.",
+            registry=self.registry,
+        )
+
+    def _register_rollouts(self) -> None:
+        self.rollout_percent = Gauge(
+            "ctr_rollout_percent",
+            "Users that a version which is not active is rolled out to.",
+            ("model", "version"),
+            registry=self.registry,
+        )
+        self.rollout_measure = Gauge(
+            "ctr_rollout_measure",
+            "How that version compares with the active one: an estimate and its bounds.",
+            ("model", "measure", "bound"),
+            registry=self.registry,
+        )
+        self.rollout_requests = Gauge(
+            "ctr_rollout_requests",
+            "Requests of either version since the rollout began: scored, late, nan or error.",
+            ("model", "side", "outcome"),
+            registry=self.registry,
+        )
+        self.rollout_copies = Counter(
+            "ctr_rollout_copies_total",
+            "Requests to be scored by both versions: scored, busy (dropped), late or failed.",
+            ("model", "outcome"),
+            registry=self.registry,
+        )
+        self.rollout_events = Counter(
+            "ctr_rollout_events_total",
+            "Rollouts that started, changed, were promoted, rolled_back or stopped, or failed.",
+            ("model", "event"),
             registry=self.registry,
         )

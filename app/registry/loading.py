@@ -9,8 +9,10 @@ from app.errors import StartupRefused
 from app.inference.batch_policy import BatchPolicy
 from app.inference.fused.runtime import KeptStates
 from app.monitoring.metrics import Metrics
+from app.recording.recorder import Recorder
 from app.registry.loaded_version import LoadedVersion, load_version
 from app.registry.model_store import ModelStore
+from app.registry.recording import RecordingObserver
 from app.registry.servable import Running, Servable
 from app.registry.version_states import VersionKey
 
@@ -36,7 +38,9 @@ class VersionLoader:
         policy: BatchPolicy,
         metrics: Metrics,
         running: Running,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder
         self.store = store
         self._device = device
         self._policy = policy
@@ -63,7 +67,10 @@ class VersionLoader:
 
     def open(self, version: LoadedVersion) -> Servable:
         """On the event loop's thread, whose priority the engine threads take over."""
-        return Servable(version, self._policy, self._metrics, self._running)
+        servable = Servable(version, self._policy, self._metrics, self._running)
+        if self._recorder is not None:
+            servable.observers = (RecordingObserver(self._recorder, version),)
+        return servable
 
 
 def _shortened(reason: str) -> str:

@@ -1,15 +1,19 @@
 """One version that is served: what scores, and the queue in front of it."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
+import numpy as np
 import torch
 from prometheus_client import Counter
 
 from app.core.deadline import Deadline, StageTimes
 from app.core.request import Candidates, UserContext
+from app.errors import CtrError, DeadlineExceeded, EngineFailed, NotNumbers
 from app.features.encoder import Job
 from app.inference.batch_policy import BatchPolicy
 from app.inference.batcher import Batcher
@@ -32,6 +36,18 @@ class ScoredRequest:
     batch_jobs: int
 
 
+class ScoreObserver(Protocol):
+    """Learns of every request that a version was asked to score; must be quick, never raises."""
+
+    def scored(
+        self, user: UserContext, candidates: Candidates, scored: ScoredRequest, seconds: float
+    ) -> None: ...
+
+    def failed(self, user: UserContext, error: CtrError, seconds: float) -> None:
+        """Late, or the engine could not."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """How versions are run: the same for all of a process."""
@@ -51,6 +67,7 @@ class Servable:
         self, version: LoadedVersion, policy: BatchPolicy, metrics: Metrics, running: Running
     ) -> None:
         self.version = version
+        self.observers: tuple[ScoreObserver, ...] = ()
         self._max_pairs = policy.max_batch_pairs
         self._user_states = running.user_states
         self._shown = metrics.model_info
@@ -85,6 +102,23 @@ class Servable:
         self, user: UserContext, candidates: Candidates, deadline: Deadline, times: StageTimes
     ) -> ScoredRequest:
         """Raises Overloaded, DeadlineExceeded, NotReady or EngineFailed."""
+        if not self.observers:
+            return await self.score_unobserved(user, candidates, deadline, times)
+        asked_s = time.perf_counter()
+        try:
+            scored = await self.score_unobserved(user, candidates, deadline, times)
+        except (DeadlineExceeded, EngineFailed) as error:
+            for observer in self.observers:
+                observer.failed(user, error, time.perf_counter() - asked_s)
+            raise
+        for observer in self.observers:
+            observer.scored(user, candidates, scored, time.perf_counter() - asked_s)
+        return scored
+
+    async def score_unobserved(
+        self, user: UserContext, candidates: Candidates, deadline: Deadline, times: StageTimes
+    ) -> ScoredRequest:
+        """For a copy of a request that nobody waits for. Raises as `score` does."""
         jobs = [(user, part) for part in in_parts(candidates, self._most_together(user))]
         answers = await self._batcher.submit(
             [(job, self.version.size_of(job)) for job in jobs], deadline=deadline
@@ -92,10 +126,10 @@ class Servable:
         times.add("queue", max(answer.queue_s for answer in answers))
         times.add("encode", sum(answer.prepare_s for answer in answers))
         times.add("compute", max(answer.compute_s for answer in answers))
-        return ScoredRequest(
-            joined([answer.result for answer in answers]),
-            max(answer.batch_jobs for answer in answers),
-        )
+        scores = joined([answer.result for answer in answers])
+        if not np.isfinite(scores.logits_C).all():
+            raise NotNumbers("the engine gave scores that are not numbers")
+        return ScoredRequest(scores, max(answer.batch_jobs for answer in answers))
 
     def _most_together(self, user: UserContext) -> int:
         """Candidates of one job: a long list goes in parts, between which others get their turn."""

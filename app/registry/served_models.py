@@ -1,11 +1,21 @@
 """The one place where it is decided which version answers a request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from app.errors import FieldError, InvalidRequest, StartupRefused, UnknownModel
+from app.registry.rollout.user_split import UserSplit
 from app.registry.servable import Servable
 
 SHIPPED_DEMO = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A version that is not active, and the users that it answers all the same."""
+
+    servable: Servable
+    split: UserSplit
 
 
 class ServedModels:
@@ -14,27 +24,44 @@ class ServedModels:
     def __init__(self, servables: Mapping[str, Servable], *, default: str | None) -> None:
         self.servables = dict(servables)
         self.default = default
+        self.canaries: dict[str, Canary] = {}
+        self.on_swap: Callable[[str], None] | None = None  # told the name of a model
         self._draining = False
 
     def serve(self, servable: Servable) -> None:
         """From now on for every new request; whoever holds the one before is scored by that."""
-        self.servables[servable.version.manifest.name] = servable
+        name = servable.version.manifest.name
+        self.servables[name] = servable
+        self.canaries.pop(name, None)  # it was compared with the one before
+        if self.on_swap is not None:
+            self.on_swap(name)
 
     def route(self, model: str | None, user_id: str = "") -> Servable:
         """Decided once per request, which holds it until it is answered.
 
         Raises UnknownModel or InvalidRequest.
         """
+        name = self._name_of(model)
+        if name in self.canaries and self.canaries[name].split.takes(user_id):
+            return self.canaries[name].servable
+        return self.active(name)
+
+    def active(self, model: str | None) -> Servable:
+        """What answers all users but those of a canary. Raises as `route` does."""
+        name = self._name_of(model)
+        try:
+            return self.servables[name]
+        except KeyError:
+            raise UnknownModel(f"no model {name!r} is served here") from None
+
+    def _name_of(self, model: str | None) -> str:
         name = model or self.default
         if name is None:
             served = ", ".join(sorted(self.servables))
             raise InvalidRequest(
                 [FieldError("model", f"several models are served, choose one of {served}")]
             )
-        try:
-            return self.servables[name]
-        except KeyError:
-            raise UnknownModel(f"no model {name!r} is served here") from None
+        return name
 
     def is_ready(self) -> bool:
         """A servable exists only loaded, self-tested and warm."""

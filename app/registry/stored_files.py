@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.errors import ArtifactRefused
 
-MAX_TEXT_BYTES = 4096  # of ACTIVE and HISTORY
+MAX_TEXT_BYTES = 2**16  # of ACTIVE, HISTORY and the journal of rollouts
 MAX_MANIFEST_BYTES = 2**22
 MAX_SIGNATURE_BYTES = 4096
 MAX_PARSED_BYTES = 2**31  # of files that are read whole; tables are mapped

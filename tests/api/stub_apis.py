@@ -18,7 +18,7 @@ from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.registry.served_models import ServedModels
-from tests.registry.registries import registry_of
+from tests.registry.registries import registry_of, rollouts_of
 
 LIMITS = RequestLimits(
     max_body_bytes=2**20, body_timeout_s=5, default_deadline_ms=1000, max_deadline_ms=1000
@@ -61,10 +61,12 @@ def api_with(
         yield
 
     admission = admission or Admission(threads=1)
+    registry = registry_of(models, metrics)
     lifecycle = Lifecycle(shutdown_delay_s=0, shutdown_grace_s=1)
     return build_api(
         ranker,
-        registry_of(models, metrics),
+        registry,
+        rollouts_of(registry, metrics),
         metrics,
         LIMITS,
         admission,

@@ -22,6 +22,7 @@ from tests.api.bodies import BEHAVIORS, body, ctr_by_ad, wire_behaviors
 from tests.api.stub_apis import LIMITS
 from tests.artifacts import TINY_RATES, publish_tiny_version
 from tests.fakes import FailingEngine, StuckEngine
+from tests.registry.registries import rollouts_of
 from tests.serving import RunningService, patient, serving_api
 
 PATIENT = replace(LIMITS, body_timeout_s=60, default_deadline_ms=60_000, max_deadline_ms=60_000)
@@ -61,6 +62,7 @@ def opened(root: Path, redis_url: str, *, prior_fallback: bool) -> Iterator[Open
     api = build_api(
         ranker,
         registry,
+        rollouts_of(registry, metrics),
         metrics,
         PATIENT,
         admission,

@@ -235,3 +235,19 @@ def test_the_command_is_there_and_refuses_in_one_line():
 
     assert shown.returncode == 2
     assert shown.stderr == f"ctr-serve: {ROOT}/model_store has no model 'nobody'\n"
+
+
+def test_a_version_is_tried_looked_at_and_stopped(service):
+    at = ("--url", service.url)
+
+    started = printed("rollout", "tiny@2", "--percent", "20", *at)
+    looked_at = json.loads(printed("rollout", "tiny", "--json", *at))
+    stopped = printed("rollout", "tiny@2", "--percent", "0", *at)
+
+    assert started.startswith("tiny@2 as a canary on 20 % of the users for 0 s, 0 requests")
+    assert looked_at["under_way"]["version"] == "2"
+    assert stopped.startswith("Nothing of tiny is rolled out.\ntiny@2 stopped at ")
+
+
+def test_what_cannot_be_tried_is_said(service):
+    assert "up to 50" in refused("rollout", "tiny@2", "--percent", "60", "--url", service.url)

@@ -52,7 +52,7 @@ def test_the_dashboard_has_the_rows_that_an_operator_looks_for():
     titles = [row["title"] for row in ROWS]
 
     assert titles == [
-        *("Traffic", "Latency", "Batching", "Features", "Model", "Process", "Admission")
+        *("Traffic", "Latency", "Batching", "Features", "Model", "Process", "Admission", "Rollout")
     ]
 
 
@@ -120,7 +120,8 @@ def test_seconds_are_shown_as_seconds_and_shares_as_shares():
         expressions = " ".join(target["expr"] for target in panel["targets"])
         is_time = bool(re.search("_(duration|age|lag)_seconds_|_cost_seconds ", expressions))
         assert is_time == (unit == "s"), title
-        assert ("memory_bytes" in expressions) == (unit == "bytes"), title
+        is_memory = bool(re.search("_(memory|folder)_bytes", expressions))
+        assert is_memory == (unit == "bytes"), title
 
 
 def test_shared_metrics_are_narrowed_to_the_scraped_job():

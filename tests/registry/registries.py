@@ -5,10 +5,14 @@ from pathlib import Path
 
 import torch
 
+from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.registry.loading import VersionLoader
 from app.registry.model_store import ANY_VERSION, ModelStore, StoreRules
 from app.registry.registry import Registry
+from app.registry.rollout.copies import CopyRoom
+from app.registry.rollout.gate import GateRules
+from app.registry.rollout.rollouts import Rollouts
 from app.registry.served_models import ServedModels
 from app.registry.version_states import VersionKey
 from tests.registry.servables import ROOMY, running
@@ -54,3 +58,8 @@ async def settled(registry: Registry, name: str, version: str) -> None:
     """Returns once the version has been let go."""
     while (drain := registry._drains.get(VersionKey(name, version))) is not None:
         await asyncio.wait([drain])
+
+
+def rollouts_of(registry: Registry, metrics: Metrics) -> Rollouts:
+    """As the service has them, with nobody else in flight."""
+    return Rollouts(registry, CopyRoom(Admission(threads=1), threads=1), GateRules(), metrics)

@@ -7,6 +7,7 @@ from app.cli.models.diff import diff
 from app.cli.models.keygen import keygen
 from app.cli.models.list import list_versions
 from app.cli.models.rollback import rollback
+from app.cli.models.rollout import rollout
 from app.cli.models.sign import sign
 from app.cli.models.watch import watch
 
@@ -20,5 +21,5 @@ models_app = typer.Typer(
     no_args_is_help=True,
 )
 models_app.command("list")(list_versions)
-for command in (diff, activate, rollback, watch, sign, keygen):
+for command in (diff, activate, rollback, rollout, watch, sign, keygen):
     models_app.command()(command)

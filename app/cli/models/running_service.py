@@ -37,10 +37,21 @@ class RunningService:
     def rollback(self, name: str) -> Row:
         return _active_row(self._ask("POST", f"/v1/models/{checked_name(name)}/rollback"))
 
-    def _ask(self, method: str, path: str) -> dict[str, Any]:
+    def roll_out(self, name: str, plan: dict[str, Any] | None) -> dict[str, Any]:
+        """What is under way then, and what was before. None stops it."""
+        path = f"/v1/models/{checked_name(name)}/rollout"
+        asked = self._ask("DELETE", path) if plan is None else self._ask("PUT", path, plan)
+        rollout: dict[str, Any] = asked["rollout"]
+        return rollout
+
+    def rollout(self, name: str) -> dict[str, Any]:
+        rollout: dict[str, Any] = self._ask("GET", f"/v1/models/{checked_name(name)}")["rollout"]
+        return rollout
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
             answer = httpx.request(
-                method, f"{self._url}{path}", headers=self._headers, timeout=PATIENT
+                method, f"{self._url}{path}", headers=self._headers, timeout=PATIENT, json=body
             )
             content = answer.json()
         except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -1,0 +1,1 @@
+"""A sample of the requests that were scored, on disk, to score them again."""

@@ -1,0 +1,111 @@
+"""Recorded requests give their scores again, and say how another version differs."""
+
+import json
+
+import pytest
+import torch
+
+from app.core.calibration import Platt
+from app.recording.record_files import files_in
+from app.registry.loaded_version import load_version
+from app.registry.model_store import ModelStore
+from tests.artifacts import publish_tiny_version
+from tests.cli.commands import ctr_serve
+from tests.recording.records import record_all, recorder_in
+from tests.registry.servables import draw_requests
+
+BOLDER = Platt(slope=1.0, offset=0.5)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Version 2 is version 1 with logits that are higher by 0.5, version 3 has other weights."""
+    root = tmp_path_factory.mktemp("store")
+    publish_tiny_version(root)
+    publish_tiny_version(root, calibration=BOLDER)
+    publish_tiny_version(root, seed=7)
+    return root
+
+
+def recording(store, folder, *, runtime="auto", user_rows=False):
+    version = load_version(ModelStore(store).load("tiny", "1"), torch.device("cpu"), runtime)
+    for start in range(0, 200, 100):
+        with recorder_in(folder) as recorder:
+            record_all(recorder, version, draw_requests(100, seed=start))
+    return folder
+
+
+def replay(store, folder, *options, **settings):
+    finished = ctr_serve(
+        "replay", str(folder), "--json", *options, CTR_MODEL_STORE=str(store), **settings
+    )
+    assert not finished.stderr
+    return finished.returncode, json.loads(finished.stdout)
+
+
+def test_the_fused_runtime_gives_every_bit_again(store, tmp_path):
+    code, result = replay(store, recording(store, tmp_path, runtime="fused"))
+
+    assert code == 0
+    assert result["identical_requests"] == result["requests"] == 200
+    assert result["max_logit_difference"] == 0
+
+
+def test_torch_gives_the_same_scores_whoever_is_in_a_batch(store, tmp_path):
+    folder = recording(store, tmp_path, runtime="reference")
+
+    code, result = replay(store, folder, CTR_RUNTIME="reference")
+
+    assert code == 0
+    assert result["max_logit_difference"] <= 1e-6
+    assert result["recorded_by"] == {"reference": 200}
+
+
+def test_scores_that_differ_are_an_error(store, tmp_path):
+    (path,) = files_in(recording(store, tmp_path))[:1]
+    first, *others = path.read_text().splitlines()
+    record = json.loads(first)
+    record["logits"][0] += 0.001
+    path.write_text("\n".join([json.dumps(record), *others, ""]))
+
+    code, result = replay(store, tmp_path)
+
+    assert code == 1
+    assert result["identical_requests"] == result["requests"] - 1
+    assert result["max_logit_difference"] == pytest.approx(0.001, rel=0.01)
+
+
+def test_a_version_with_higher_ctrs_is_told_by_its_mean_and_not_by_its_ranks(store, tmp_path):
+    code, result = replay(store, recording(store, tmp_path), "--against", "2")
+
+    assert code == 0
+    assert result["ctr_ratio"]["low"] > 1.1
+    assert result["rank_correlation"]["value"] == 1
+    assert result["max_ctr_difference"] == pytest.approx(0.12, abs=0.01)  # of 0.5 and 0.5 logits up
+
+
+def test_a_version_with_other_ranks_is_told_by_them(store, tmp_path):
+    _, result = replay(store, recording(store, tmp_path), "--against", "3")
+
+    assert result["rank_correlation"]["high"] < 0.5
+
+
+def test_a_version_against_itself_differs_in_nothing(store, tmp_path):
+    _, result = replay(store, recording(store, tmp_path), "--against", "1", "--limit", "100")
+
+    assert result["requests"] == 100
+    assert result["max_ctr_difference"] < 1e-6
+    assert result["psi"]["value"] == pytest.approx(0, abs=1e-9)
+
+
+def test_what_is_printed_for_people_says_the_same(store, tmp_path):
+    finished = ctr_serve("replay", str(recording(store, tmp_path)), CTR_MODEL_STORE=str(store))
+
+    assert finished.stdout.startswith("200 of 200 requests (")
+
+
+def test_a_folder_without_records_is_refused_in_one_line(store, tmp_path):
+    finished = ctr_serve("replay", str(tmp_path), CTR_MODEL_STORE=str(store))
+
+    assert finished.returncode == 2
+    assert finished.stderr.count("\n") == 1
