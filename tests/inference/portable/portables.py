@@ -1,5 +1,7 @@
 """Architectures that portable runtimes can run, and batches with every edge."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from app.inference.engine import Engine
 from app.inference.portable.model import why_not_portable
 from tests.inference.batches import LENGTHS, USERS, draw_batch, ragged
 from tests.inference.fused.runtimes import FUSED_CONFIGS
-from tests.models.builders import make_model
+from tests.models.builders import batch_of, draw_candidates, draw_users, make_model
 from tests.models.configs import CONFIGS
 
 PORTABLE_CONFIGS = {
@@ -41,3 +43,15 @@ def assert_the_references(runtime, config):
         expected, scores = reference.score(batch), runtime.score(batch)
         np.testing.assert_allclose(scores.logits_C, expected.logits_C, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(scores.attention_CT, expected.attention_CT, atol=1e-5)
+
+
+def assert_independent_of_company(runtime):
+    """A request alone, and beside others with longer and shorter histories: the same to 1e-6."""
+    lengths, users = [9, 0, 4, 12], [0] * 5 + [1] * 2 + [2] * 8 + [3]
+    people, ads = draw_users(lengths), draw_candidates(users)
+    together_C = runtime.score(ragged(batch_of(people, ads))).logits_C
+    alone = []
+    for number, user in enumerate(people):
+        own = [dataclasses.replace(ad, user=0) for ad in ads if ad.user == number]
+        alone.append(runtime.score(ragged(batch_of([user], own))).logits_C)
+    np.testing.assert_allclose(np.concatenate(alone), together_C, rtol=0, atol=1e-6)

@@ -10,7 +10,11 @@ from app.errors import ArtifactRefused, StartupRefused
 from app.inference.portable.aoti import AotiRuntime, write_aoti
 from app.models.dien.config import DienConfig
 from tests.inference.batches import draw_batch, ragged
-from tests.inference.portable.portables import PORTABLE_CONFIGS, assert_the_references
+from tests.inference.portable.portables import (
+    PORTABLE_CONFIGS,
+    assert_independent_of_company,
+    assert_the_references,
+)
 from tests.models.builders import FULL_SCHEMA, make_model
 
 CPU = torch.device("cpu")
@@ -34,6 +38,12 @@ def runtime(tmp_path_factory):
 @pytest.mark.slow
 def test_scores_are_the_references(runtime):
     assert_the_references(runtime, CONFIG)
+
+
+@needs_cpp
+@pytest.mark.slow
+def test_scores_do_not_depend_on_neighbors(runtime):
+    assert_independent_of_company(runtime)
 
 
 @needs_cpp

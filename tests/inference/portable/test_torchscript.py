@@ -13,6 +13,7 @@ from app.inference.portable.torchscript import TorchScriptRuntime, write_torchsc
 from tests.inference.batches import LENGTHS, USERS, draw_batch, ragged
 from tests.inference.portable.portables import (
     PORTABLE_CONFIGS,
+    assert_independent_of_company,
     assert_the_references,
     each_portable_config,
 )
@@ -46,6 +47,11 @@ def archive(tmp_path):
 @each_portable_config
 def test_scores_are_the_references(config, archive):
     assert_the_references(TorchScriptRuntime(archive(config)), config)
+
+
+@pytest.mark.parametrize("name", ["default", "din"])
+def test_scores_do_not_depend_on_neighbors(name, archive):
+    assert_independent_of_company(TorchScriptRuntime(archive(PORTABLE_CONFIGS[name])))
 
 
 def test_it_runs_without_this_code(archive, tmp_path):

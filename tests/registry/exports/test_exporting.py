@@ -2,12 +2,14 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
 from app.core.calibration import Platt
+from app.errors import StartupRefused
 from app.registry.exports.exporting import Bounds, ExportOptions, export_version
 from app.registry.exports.kinds import KINDS
 from app.registry.loaded_version import load_version
@@ -234,3 +236,26 @@ def test_samples_of_ones_own_can_be_measured_instead(store):
     made = export(store, "int8", version="1", held_out=held_out)
 
     assert made.held_out.rows == len(held_out.labels_C)
+
+
+def test_a_file_that_cannot_take_its_place_is_refused_and_never_named(store):
+    made = export(store, "int8")
+    place = store.folder("tiny", "2") / made.file
+    place.unlink()
+    place.mkdir()
+
+    with pytest.raises(
+        StartupRefused, match=r"int8\.safetensors cannot be written: Is a directory"
+    ):
+        export(store, "int8")
+
+    assert store.read_manifest("tiny", "2").exports == {}
+
+
+def test_exports_at_the_same_time_do_not_forget_each_other(store):
+    with ThreadPoolExecutor(2) as threads:
+        made = dict(
+            zip(STORED, threads.map(lambda runtime: export(store, runtime), STORED), strict=True)
+        )
+
+    assert store.read_manifest("tiny", "2").exports == made
