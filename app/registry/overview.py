@@ -12,7 +12,7 @@ from app.registry.version_states import VersionStatus
 
 @dataclass(frozen=True, slots=True)
 class VersionOverview:
-    """One version; a manifest that cannot be understood is none."""
+    """One version; a manifest that is refused is none, and the reason is in the status."""
 
     version: str
     status: VersionStatus
@@ -23,17 +23,24 @@ async def versions_of(registry: Registry, name: str) -> list[VersionOverview]:
     """Of a model that is served, in the order of their numbers; the model store is read anew."""
     manifests = await asyncio.to_thread(_manifests, registry.store, name)
     return [
-        VersionOverview(version, status, manifests.get(version))
+        _overview(version, status, manifests.get(version))
         for version, status in registry.statuses(name, manifests).items()
     ]
 
 
-def _manifests(store: ModelStore, name: str) -> dict[str, Manifest | None]:
+def _overview(version: str, status: VersionStatus, read: Manifest | str | None) -> VersionOverview:
+    if not isinstance(read, str):
+        return VersionOverview(version, status, read)
+    return VersionOverview(version, VersionStatus(status.state, status.reason or read), None)
+
+
+def _manifests(store: ModelStore, name: str) -> dict[str, Manifest | str]:
     return {version: _manifest(store, name, version) for version in store.versions(name)}
 
 
-def _manifest(store: ModelStore, name: str, version: str) -> Manifest | None:
+def _manifest(store: ModelStore, name: str, version: str) -> Manifest | str:
+    """Or why it is refused."""
     try:
         return store.glance(name, version)
-    except ArtifactRefused:
-        return None
+    except ArtifactRefused as refused:
+        return str(refused)

@@ -29,6 +29,8 @@ from app.registry.version_states import VersionKey, VersionState, VersionStates,
 Result = TypeVar("Result")
 Write = Callable[[ModelStore, str, str], None]  # that this version of a name is active
 
+OUTCOMES = ("activated", "rolled_back", "refused", "overtaken", "not_stored")
+
 log = logging.getLogger(__name__)
 
 
@@ -60,6 +62,9 @@ class Registry:
         self._loading = asyncio.Lock()  # one at a time: memory is for requests
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
+        for name in models.servables:
+            for outcome in OUTCOMES:  # there from the start, so that a first one is an increase
+                self._outcomes.labels(name, outcome)
         for servable in models.servables.values():
             self._loaded[servable.key] = servable
             self._states.become(servable.key, VersionState.ACTIVE)
@@ -250,8 +255,11 @@ class Registry:
     def _counting_failures(self, key: VersionKey) -> Iterator[None]:
         try:
             yield
-        except (VersionRefused, SwapRefused):
+        except VersionRefused:
             self._outcomes.labels(key.name, "refused").inc()
+            raise
+        except SwapRefused:
+            self._outcomes.labels(key.name, "overtaken").inc()
             raise
         except NotStored:
             self._outcomes.labels(key.name, "not_stored").inc()
