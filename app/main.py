@@ -29,6 +29,7 @@ from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
 from app.recording.record_files import RecordFiles
 from app.recording.recorder import Recorder
+from app.registry.background import prefer_requests
 from app.registry.loading import VersionLoader
 from app.registry.model_store import StoreRules
 from app.registry.opening import open_model_store
@@ -60,6 +61,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
     for name in unknown_variables():
         log.warning("not a setting of this service", extra={"variable": name})
     prepare_torch(threads=settings.torch_threads)
+    prefer_requests()
     metrics = Metrics()
     recorder = open_recorder(settings, metrics)
     loader = version_loader(settings, metrics, recorder)

@@ -12,7 +12,11 @@ from safetensors.numpy import save
 from app.core.batch import Rows
 from app.core.keys import Keys, keys_of
 from app.core.schema import FIRST_ID_ROW, OOV_ROW
-from app.core.tensor_file import PART_NUMBERS, TensorFile
+from app.core.tensor_file import TensorFile
+
+# Few enough that whoever loads beside requests soon lets them go on: decoding a million ids keeps
+# Python's lock for 10 ms.
+IDS_AT_A_TIME = 2**14
 
 TYPES = {"keys": "U64", "id_ends": "I64", "id_bytes": "U8"}
 
@@ -74,7 +78,7 @@ class Vocabulary:
         return save({"keys": self.keys_V, "id_ends": self.id_ends_V, "id_bytes": self.id_bytes})
 
     @classmethod
-    def open(cls, path: Path, *, ids_at_a_time: int = PART_NUMBERS) -> "Vocabulary":
+    def open(cls, path: Path, *, ids_at_a_time: int = IDS_AT_A_TIME) -> "Vocabulary":
         """One whose arrays stay in the file until they are looked at.
 
         Raises ValueError unless it is a well-formed vocabulary, or OSError.

@@ -11,6 +11,7 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 NICENESS = 10  # engine threads have 5 at most
+SWITCH_S = 0.0005  # after which a thread that computes in Python has to let others go on
 
 
 async def in_background(call: Callable[[], Result]) -> Result:
@@ -38,6 +39,11 @@ async def in_background(call: Callable[[], Result]) -> Result:
 
     threading.Thread(target=work, name="background", daemon=True).start()
     return await done
+
+
+def prefer_requests() -> None:
+    """Once per process: by default the event loop waits 5 ms for a thread that computes."""
+    sys.setswitchinterval(SWITCH_S)
 
 
 def step_back() -> None:
