@@ -36,6 +36,9 @@ def own_store(model_store: Path, tmp_path: Path) -> Path:
         ("CTR_DEVICE", "cuda:7"),
         ("CTR_REDIS_URL", "nonsense"),
         ("CTR_DEFAULT_MODEL", "nope"),
+        ("CTR_TRUSTED_KEYS", "nonsense"),
+        ("CTR_TRUSTED_KEYS", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="),  # nobody signed
+        ("CTR_MODEL_STORE", "nothing://reads/this"),
     ],
 )
 def test_a_process_with_a_bad_setting_names_it(

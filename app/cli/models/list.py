@@ -49,7 +49,7 @@ def versions_table(rows: "list[Row]") -> "Table":
             f"{row['name']}@{row['version']}",
             row["state"],
             row.get("architecture") or "—",
-            row.get("created_at") or "—",
+            (row.get("created_at") or "—")[:16],  # to the minute
             *(f"{metrics[one]['auc']:.4f}" if one in metrics else "—" for one in ("valid", "test")),
         )
         if row.get("reason"):
