@@ -92,7 +92,8 @@ class RemoteStore(ModelStore):
     def load(self, name: str, version: str) -> Artifact:
         manifest = self.read_manifest(name, version)
         self.check_size(manifest)
-        for file, entry in manifest.files.items():
+        exports = {export.file: export for export in manifest.exports.values()}
+        for file, entry in {**manifest.files, **exports}.items():
             self._copy(f"{name}/{version}/{file}", entry)
         return super().load(name, version)
 

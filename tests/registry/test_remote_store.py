@@ -1,5 +1,7 @@
 """A model store behind a URL is copied to this machine, verified there, and written to there."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +66,24 @@ def test_what_is_there_is_not_copied_again(there, store, tmp_path):
 
     assert copies == {file: file.stat().st_mtime_ns for file in store.root.rglob("*.safetensors")}
     assert len(copies) == 4
+
+
+def test_exported_runtimes_are_copied_too(there, store):
+    content = b"a runtime"
+    manifest = json.loads(there.cat_file("/bucket/models/tiny/2/manifest.json"))
+    manifest["exports"]["int8"] = {
+        "file": "runtimes/int8.safetensors",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "size": len(content),
+        "created_at": "2026-01-01",
+        "golden_ctr_difference": 0.001,
+    }
+    there.pipe_file("/bucket/models/tiny/2/manifest.json", json.dumps(manifest).encode())
+    there.pipe_file("/bucket/models/tiny/2/runtimes/int8.safetensors", content)
+
+    folder = store.load("tiny", "2").folder
+
+    assert (folder / "runtimes" / "int8.safetensors").read_bytes() == content
 
 
 def test_a_damaged_copy_is_replaced(there, store):
