@@ -96,14 +96,22 @@ def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be vari
     architecture: Architecture = TINY_DIEN,
     rates: Sequence[SmoothedRates] = (),
     ladder: Sequence[LadderRung] = (),
+    users: Sequence[str] = (),
 ) -> Manifest:
     """Publishes and activates a version whose weights depend on the seed alone."""
     vocabularies = {
         "item_id": Vocabulary.of(ITEMS),
         "category_id": Vocabulary.of(CATEGORIES),
         "device": Vocabulary.of(DEVICES),
+        **({"user_id": Vocabulary.of(users)} if users else {}),
     }
+    user_id = (
+        SparseField(name="user_id", embedding_dim=4, rows=vocabularies["user_id"].rows)
+        if users
+        else None
+    )
     schema = FeatureSchema(
+        user_id=user_id,
         behavior_fields=tuple(
             SparseField(name=name, embedding_dim=4, rows=vocabularies[name].rows)
             for name in behavior_fields

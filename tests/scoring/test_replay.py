@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
-from app.core.calibration import Platt
-from app.recording.record_files import files_in
+from app.core.calibration import UNCALIBRATED, Platt, ctr_of
+from app.recording.record_files import files_in, read_records
 from app.registry.loaded_version import load_version
 from app.registry.model_store import ModelStore
+from app.registry.recording import RecordingObserver
+from app.registry.servable import ScoredRequest
+from app.scoring.replay import compare
 from tests.artifacts import publish_tiny_version
 from tests.cli.commands import ctr_serve
 from tests.recording.records import record_all, recorder_in
@@ -27,11 +31,23 @@ def store(tmp_path_factory):
     return root
 
 
-def recording(store, folder, *, runtime="auto", user_rows=False):
+def recording(store, folder, *, runtime="auto"):
     version = load_version(ModelStore(store).load("tiny", "1"), torch.device("cpu"), runtime)
     for start in range(0, 200, 100):
         with recorder_in(folder) as recorder:
             record_all(recorder, version, draw_requests(100, seed=start))
+    return folder
+
+
+def recording_with_users(store, folder, users):
+    """Of a model that knows some of the users, written as the service does."""
+    publish_tiny_version(store, "known", users=users)
+    version = load_version(ModelStore(store).load("known", "1"), torch.device("cpu"))
+    requests = draw_requests(100)
+    with recorder_in(folder) as recorder:
+        observer = RecordingObserver(recorder, version)
+        for (user, candidates), scores in zip(requests, version.score(requests), strict=True):
+            observer.scored(user, candidates, ScoredRequest(scores, 1), 0.0)
     return folder
 
 
@@ -96,6 +112,41 @@ def test_a_version_against_itself_differs_in_nothing(store, tmp_path):
     assert result["requests"] == 100
     assert result["max_ctr_difference"] < 1e-6
     assert result["psi"]["value"] == pytest.approx(0, abs=1e-9)
+
+
+def test_users_whom_the_model_knows_are_scored_as_themselves_without_their_names(tmp_path):
+    users = [f"user-{number}" for number in range(50)]  # of 100
+    folder = recording_with_users(tmp_path / "store", tmp_path / "recorded", users)
+
+    code, result = replay(tmp_path / "store", folder)
+
+    assert code == 0
+    assert result["identical_requests"] == 100
+    assert not any(f'"{user}"' in path.read_text() for path in files_in(folder) for user in users)
+
+
+def test_another_version_knows_them_by_rows_of_its_own(tmp_path):
+    users = [f"user-{number}" for number in range(50)]
+    folder = recording_with_users(tmp_path / "store", tmp_path / "recorded", users)
+    store = ModelStore(tmp_path / "store")
+    publish_tiny_version(store.root, "known", users=[*users, "one more", "and another"])
+    old, new = (
+        load_version(store.load("known", version), torch.device("cpu")).encoder.vocabularies
+        for version in ("1", "2")
+    )
+    records = list(read_records(folder))
+    version = load_version(store.load("known", "2"), torch.device("cpu"))
+    offline = compare(
+        records, lambda *_: version, lambda *_: old["user_id"], lambda *_: UNCALIBRATED
+    )
+
+    expected = version.score(draw_requests(100))
+    assert offline.requests == 100
+    new_mean = offline.comparison.pairs.new_ctr_G.sum() / 100
+    assert new_mean == pytest.approx(
+        np.mean([ctr_of(one.logits_C, UNCALIBRATED).mean() for one in expected])
+    )
+    assert new["user_id"].rows != old["user_id"].rows
 
 
 def test_what_is_printed_for_people_says_the_same(store, tmp_path):
