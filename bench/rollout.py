@@ -206,16 +206,21 @@ async def load(
         await asyncio.gather(*clients, return_exceptions=True)
 
 
-async def ask(port: int, requests: Iterator[bytes], every_s: float) -> None:
+async def ask(
+    port: int, requests: Iterator[bytes], every_s: float, latencies_s: list[float] | None = None
+) -> None:
     """One request after the other on one connection, at a steady pace."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     due_s = time.perf_counter()
     try:
         for request in requests:
+            asked_s = time.perf_counter()
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
             await reader.readexactly(length)
+            if latencies_s is not None:
+                latencies_s.append(time.perf_counter() - asked_s)
             due_s = max(due_s + every_s, time.perf_counter() - every_s)
             await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
     finally:
