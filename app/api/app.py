@@ -46,7 +46,7 @@ def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together fro
         redoc_url=None,
         redirect_slashes=False,  # a redirect would point wherever the Host header says
     )
-    door = Door(admission, limits, metrics)
+    door = Door(admission, limits, metrics, loop_lag_s=lifecycle.heartbeat.recent_lag_s)
     rank = rank_endpoint(ranker, door, limits)
     render_error, recorder = ErrorRenderer(metrics), RequestRecorder(metrics)
     add_error_handlers(app, render_error)

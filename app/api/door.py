@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.api.limits import DEADLINE_HEADER, PRIORITY_HEADER, RequestLimits
@@ -12,6 +12,7 @@ from app.inference.admission import PRIORITIES, Admission, Priority, Ticket
 from app.monitoring.metrics import Metrics
 
 NEW_SHARE = 0.05  # of one request in the cost of a byte
+MOST_UNREAD = 0.5  # of its budget, that a request is taken to have waited in a socket
 SECONDS_BETWEEN_LOGS = 1.0
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ class Entry:
 
     ticket: Ticket
     body_bytes: int
+    unread_s: float  # for so long it may have waited before it was read
 
 
 class Door:
@@ -33,8 +35,18 @@ class Door:
     To refuse costs no reading of the body.
     """
 
-    def __init__(self, admission: Admission, limits: RequestLimits, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        limits: RequestLimits,
+        metrics: Metrics,
+        *,
+        loop_lag_s: Callable[[], float],
+    ) -> None:
+        """`loop_lag_s`: how late the event loop has been lately. What it had no time to read has
+        waited in a socket as long, and its client's deadline has not."""
         self.metrics = metrics
+        self._loop_lag_s = loop_lag_s
         self._admission = admission
         self._limits = limits
         self._seconds_per_byte = 0.0  # until the first is answered, everybody comes in
@@ -53,7 +65,9 @@ class Door:
         priority: Priority = name if name in PRIORITIES else "normal"
         body_bytes = _number(known.get(b"content-length"))
         budget_ms = _number(known.get(DEADLINE_HEADER)) or self._limits.default_deadline_ms
-        deadline = Deadline.after(min(budget_ms, self._limits.max_deadline_ms) / 1e3)
+        budget_s = min(budget_ms, self._limits.max_deadline_ms) / 1e3
+        unread_s = min(self._loop_lag_s(), MOST_UNREAD * budget_s)
+        deadline = Deadline.after(budget_s - unread_s)
         try:
             ticket = self._admission.enter(priority, deadline, body_bytes * self._seconds_per_byte)
         except Overloaded:
@@ -61,7 +75,7 @@ class Door:
             self._log_now_and_then()
             raise
         self._admitted[priority].inc()
-        return Entry(ticket, int(body_bytes))
+        return Entry(ticket, int(body_bytes), unread_s)
 
     def leave(self, entry: Entry, *, computed: bool) -> None:
         """In whatever way it was answered; `computed` by the model."""

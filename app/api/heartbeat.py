@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from prometheus_client import Histogram
 
-BEAT_EVERY_S = 0.1
+BEAT_EVERY_S = 0.02
+REMEMBERED = 0.7  # of the last lag, one beat later
 
 
 class Heartbeat:
@@ -14,6 +15,7 @@ class Heartbeat:
 
     def __init__(self) -> None:
         self._due_s: float | None = None  # None while no loop is meant to run
+        self._recent_lag_s = 0.0
 
     async def beat(self, lag_seconds: Histogram) -> None:
         """Until it is cancelled."""
@@ -21,8 +23,15 @@ class Heartbeat:
             while True:
                 self._due_s = time.monotonic() + BEAT_EVERY_S
                 await asyncio.sleep(BEAT_EVERY_S)
-                lag_seconds.observe(max(0.0, time.monotonic() - self._due_s))
+                lag_s = max(0.0, time.monotonic() - self._due_s)
+                lag_seconds.observe(lag_s)
+                self._recent_lag_s = max(lag_s, REMEMBERED * self._recent_lag_s)
         self._due_s = None
+
+    def recent_lag_s(self) -> float:
+        """The longest lag of the last tenth of a second, and less of those before: for so long may
+        something have been ready before the loop looks at it."""
+        return self._recent_lag_s
 
     def blocked_s(self) -> float:
         """For how long the next beat has been due."""

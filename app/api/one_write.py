@@ -1,8 +1,10 @@
-"""A transport that sends what is written in one turn of the event loop together."""
+"""A transport that sends the head of an answer together with its body."""
 
 import asyncio
 from collections.abc import Iterable
 from typing import Any
+
+HEAD = b"HTTP/"  # a body that begins so is merely sent a little later
 
 
 class OneWrite(asyncio.Transport):
@@ -13,12 +15,17 @@ class OneWrite(asyncio.Transport):
         super().__init__()
         self._transport = transport
         self._loop = loop
-        self._held: list[bytes] = []
+        self._head: bytes | None = None  # waits for what follows it
+        self._late_flush: asyncio.Handle | None = None
 
     def write(self, data: Any) -> None:  # noqa: ANN401 - whatever bytes are kept in
-        if not self._held:
-            self._loop.call_soon(self._flush)
-        self._held.append(data)
+        if self._head is not None:
+            self._flush(data)
+        elif data.startswith(HEAD):
+            self._head = data
+            self._late_flush = self._loop.call_soon(self._flush)  # there may be no body
+        else:
+            self._transport.write(data)
 
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         for data in list_of_data:
@@ -29,11 +36,11 @@ class OneWrite(asyncio.Transport):
         self._transport.close()
 
     def abort(self) -> None:
-        self._held.clear()
+        self._head = None
         self._transport.abort()
 
     def get_write_buffer_size(self) -> int:
-        return sum(map(len, self._held)) + self._transport.get_write_buffer_size()
+        return len(self._head or b"") + self._transport.get_write_buffer_size()
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()
@@ -50,7 +57,9 @@ class OneWrite(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ANN401
         return self._transport.get_extra_info(name, default)
 
-    def _flush(self) -> None:
-        held, self._held = self._held, []
-        if held and not self._transport.is_closing():
-            self._transport.write(b"".join(held))
+    def _flush(self, body: bytes = b"") -> None:
+        head, self._head = self._head, None
+        if self._late_flush is not None:
+            self._late_flush.cancel()
+        if head is not None and not self._transport.is_closing():
+            self._transport.write(head + body)

@@ -39,7 +39,8 @@ def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint
             )
             with context.times.measure("parse"):
                 rank_request = parse_rank_body(body)
-                deadline = _deadline(request, rank_request, context, limits)
+                spent_s = context.elapsed_s() + entry.unread_s
+                deadline = _deadline(request, rank_request, spent_s, limits)
                 entry.ticket.deadline = deadline
                 _check_priority(request)
             ranking, batch_jobs = await unless_client_leaves(
@@ -77,12 +78,11 @@ def rank_router(endpoint: Endpoint) -> APIRouter:
 
 
 def _deadline(
-    request: Request, body: RankRequest, context: RequestContext, limits: RequestLimits
+    request: Request, body: RankRequest, spent_s: float, limits: RequestLimits
 ) -> Deadline:
     """Counted from the request's first byte; the body's field wins over the header."""
     header_ms = _header_ms(request)  # a wrong one is refused even where the body's field wins
     budget_ms = body.deadline_ms or header_ms or limits.default_deadline_ms
-    spent_s = context.elapsed_s()
     return Deadline.after(min(budget_ms, limits.max_deadline_ms) / 1e3 - spent_s)
 
 

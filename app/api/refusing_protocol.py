@@ -103,7 +103,7 @@ class RefusingProtocol(HttpToolsProtocol):
             f"Server-Timing: total;dur={seconds * 1e3:.3f}\r\n"
             f"Connection: {'keep-alive' if stays else 'close'}\r\n\r\n"
         )
-        self.transport.write(head.encode() + content)
+        self.transport.writelines([head.encode(), content])
         metrics.requests.labels(RANK_PATH, refusal.status).inc()
         metrics.request_seconds.labels(RANK_PATH).observe(seconds)
         metrics.shed.labels(refusal.slug).inc()

@@ -70,29 +70,17 @@ class Admission:
 
     def check(self, ticket: Ticket) -> None:
         """Whether it can make its deadline beside what is due before it. Raises Overloaded."""
-        if not self.fits(ticket):
+        ahead_s = self._too_much_ahead_s(ticket)
+        if ahead_s is not None:
             raise Overloaded(
-                f"{self._ahead_s(ticket):.3f} s of work are ahead, too much for the "
+                f"{ahead_s:.3f} s of work are ahead, too much for the "
                 f"{max(0.0, self._remaining_s(ticket)):.3f} s that are left to this request",
                 retry_after_s=max(1, math.ceil(self.in_flight_s / self.capacity.per_s)),
             )
 
     def fits(self, ticket: Ticket) -> bool:
         """Whether it can be answered in time."""
-        is_in = ticket in self._tickets
-        if len(self._tickets) == is_in:
-            return True  # whatever was predicted: an idle service tries, and learns
-        possible_s = max(0.0, self._remaining_s(ticket)) * self.capacity.per_s
-        room_s = SHARES[ticket.priority] * possible_s - ticket.cost_s
-        itself_s = ticket.cost_s if is_in else 0.0
-        if self.in_flight_s - itself_s <= room_s:
-            return True
-        ahead_s = self._ahead_s(ticket)
-        own_s = self._owed_s[ticket.priority] - itself_s
-        return ahead_s <= room_s or (
-            own_s + ticket.cost_s <= GUARANTEED_SHARE * possible_s
-            and ahead_s + ticket.cost_s <= possible_s
-        )
+        return self._too_much_ahead_s(ticket) is None
 
     def leave(self, ticket: Ticket, *, computed: bool) -> None:
         """It was answered, refused or given up; a second time does nothing."""
@@ -106,13 +94,32 @@ class Admission:
             self.capacity.finished(ticket.cost_s)
         self.capacity.in_flight(len(self._tickets))
 
+    def _too_much_ahead_s(self, ticket: Ticket) -> float | None:
+        """What is due before it, if that leaves it too little of its time."""
+        is_in = ticket in self._tickets
+        if len(self._tickets) == is_in:
+            return None  # whatever was predicted: an idle service tries, and learns
+        possible_s = max(0.0, self._remaining_s(ticket)) * self.capacity.per_s
+        room_s = SHARES[ticket.priority] * possible_s - ticket.cost_s
+        itself_s = ticket.cost_s if is_in else 0.0
+        if self.in_flight_s - itself_s <= room_s:
+            return None
+        ahead_s = self._ahead_s(ticket)
+        if ahead_s <= room_s:
+            return None
+        own_s = self._owed_s[ticket.priority] - itself_s + ticket.cost_s
+        is_guaranteed = own_s <= GUARANTEED_SHARE * possible_s
+        return None if is_guaranteed and ahead_s + ticket.cost_s <= possible_s else ahead_s
+
     def _ahead_s(self, ticket: Ticket) -> float:
         """Work that is due before it, as the batcher takes the earliest deadline first."""
         at_s = ticket.deadline.at_s
         return sum(
-            other.cost_s
-            for other in self._tickets
-            if other is not ticket and other.deadline.at_s <= at_s
+            [
+                other.cost_s
+                for other in self._tickets
+                if other.deadline.at_s <= at_s and other is not ticket
+            ]
         )
 
     def _remaining_s(self, ticket: Ticket) -> float:
