@@ -7,6 +7,8 @@ import torch
 
 from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
+from app.recording.recorder import Recorder
+from app.registry.exports.loading import RuntimeName
 from app.registry.loading import VersionLoader
 from app.registry.model_store import ANY_VERSION, ModelStore, StoreRules
 from app.registry.registry import Registry
@@ -26,9 +28,10 @@ def open_registry(
     metrics: Metrics | None = None,
     keep_previous: bool = True,
     rules: StoreRules | None = None,
+    runtime: RuntimeName = "auto",
 ) -> Registry:
     metrics = metrics or Metrics()
-    loader = version_loader(root, metrics, rules)
+    loader = loader_of(ModelStore(root, rules or ANY_VERSION), metrics, runtime=runtime)
     keys = [VersionKey(*active) for active in loader.store.active_versions().items()]
     servables = {key.name: loader.open(loader.load(key)) for key in keys}
     models = ServedModels(servables, default="tiny" if "tiny" in servables else None)
@@ -37,15 +40,18 @@ def open_registry(
 
 def registry_of(models: ServedModels, metrics: Metrics) -> Registry:
     """Of models that came from nowhere, where no version is stored."""
-    return Registry(models, version_loader(NOWHERE, metrics), metrics, keep_previous=False)
+    return Registry(models, loader_of(ModelStore(NOWHERE), metrics), metrics, keep_previous=False)
 
 
-def version_loader(root: Path, metrics: Metrics, rules: StoreRules | None = None) -> VersionLoader:
-    return loader_of(ModelStore(root, rules or ANY_VERSION), metrics)
-
-
-def loader_of(store: ModelStore, metrics: Metrics) -> VersionLoader:
-    return VersionLoader(store, torch.device("cpu"), ROOMY, metrics, running(metrics))
+def loader_of(
+    store: ModelStore,
+    metrics: Metrics,
+    *,
+    runtime: RuntimeName = "auto",
+    recorder: Recorder | None = None,
+) -> VersionLoader:
+    run = running(metrics, runtime=runtime)
+    return VersionLoader(store, torch.device("cpu"), ROOMY, metrics, run, recorder)
 
 
 def states(registry: Registry, name: str = "tiny") -> dict[str, str]:
