@@ -31,6 +31,9 @@ class Size:
         without any behavior still costs its row through the MLP."""
         return self.candidates * (1 + self.behaviors)
 
+    def __str__(self) -> str:
+        return f"{self.candidates}x{self.behaviors}"
+
 
 class CostModel:
     """Seconds = a jobs + b candidates + c pairs, by least squares of errors relative to the start.
@@ -42,6 +45,8 @@ class CostModel:
 
     def __init__(self, measured: Iterable[tuple[Size, float]]) -> None:
         """`measured`: batches of one job and the seconds they took."""
+        measured = list(measured)
+        self.measured_sizes = [size for size, _ in measured]
         relative = np.array(
             [_features([size]) / max(seconds, SHORTEST_S) for size, seconds in measured]
         )

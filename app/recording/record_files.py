@@ -19,7 +19,7 @@ class RecordFiles:
     """Appends lines; the oldest file makes room for a new one. For one thread."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
-        self._folder = folder
+        self.folder = folder
         self._max_file_bytes = max(1, max_bytes // FILES)
         self._descriptor: int | None = None
         self._other_bytes = 0
@@ -63,14 +63,14 @@ class RecordFiles:
 
     def _begin_file(self) -> None:
         self.close()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for oldest in files_in(self._folder)[: -(FILES - 1)]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for oldest in files_in(self.folder)[: -(FILES - 1)]:
             oldest.unlink()
-        self._other_bytes = sum(path.stat().st_size for path in files_in(self._folder))
+        self._other_bytes = sum(path.stat().st_size for path in files_in(self.folder))
         began = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         self._opened += 1
         # A name of its own even for two processes in the same microsecond.
-        path = self._folder / f"requests-{began}-{os.getpid()}-{self._opened}.jsonl"
+        path = self.folder / f"requests-{began}-{os.getpid()}-{self._opened}.jsonl"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
         self._descriptor = os.open(path, flags, 0o600)  # they are about users
         self._file_bytes = 0

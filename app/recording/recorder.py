@@ -16,6 +16,7 @@ from app.core.request import Candidates, UserContext
 from app.monitoring.metrics import Metrics
 from app.recording.record_files import RecordFiles
 from app.recording.recorded_request import Origin, recorded
+from app.recording.recorded_shapes import Shape, recent_shapes
 
 Outcome = Literal["written", "queue_full", "not_written"]
 
@@ -70,6 +71,10 @@ class Recorder:
             self._waiting.put_nowait(scored)
         except Full:
             self._count("queue_full")
+
+    def recent_shapes(self, model: str) -> list[Shape]:
+        """A few, of requests to a model, before a restart too. Reads files, so it takes a while."""
+        return recent_shapes(self._files.folder, model)
 
     def close(self) -> None:
         """Writes what is waiting, for a few seconds at most."""

@@ -1,6 +1,6 @@
 """One version in memory: encoder and engine, scoring requests on the thread that asks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,8 +112,10 @@ def load_version(
     device: torch.device,
     runtime: RuntimeName = "auto",
     kept: KeptStates | None = None,
+    *,
+    recorded: Iterable[Size] = (),
 ) -> LoadedVersion:
-    """Builds, self-tests against the golden requests and warms up.
+    """Builds, self-tests against the golden requests and warms up, on `recorded` sizes too.
 
     Raises ArtifactRefused, or StartupRefused for a runtime that cannot be had.
     """
@@ -124,7 +126,7 @@ def load_version(
         verify(artifact.golden, encoder, engine.score, manifest.calibration, tolerance)
     except ArtifactRefused as refused:
         raise ArtifactRefused(f"{manifest.name}@{manifest.version}: {refused}") from None
-    costs = CostModel(warm_up(engine, manifest.features))
+    costs = CostModel(warm_up(engine, manifest.features, recorded))
     return LoadedVersion(manifest, encoder, engine, artifact.priors, costs)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from app.errors import StartupRefused
 from app.inference.batch_policy import BatchPolicy
+from app.inference.cost_model import Size
 from app.inference.fused.runtime import KeptStates
 from app.monitoring.metrics import Metrics
 from app.recording.recorder import Recorder
@@ -52,7 +53,13 @@ class VersionLoader:
         with self._metrics.load_seconds.labels(key.name).time():
             artifact = self.store.load(key.name, key.version)
             kept = KeptStates(self._running.user_states, artifact.reference)
-            return load_version(artifact, self._device, self._running.runtime, kept)
+            return load_version(
+                artifact,
+                self._device,
+                self._running.runtime,
+                kept,
+                recorded=self._recorded_sizes(key.name),
+            )
 
     def try_to_load(self, key: VersionKey) -> LoadedVersion | Refusal:
         """An error would keep alive, by its traceback, what had been read so far."""
@@ -64,6 +71,16 @@ class VersionLoader:
             log.exception("a version could not be loaded", extra={"model": str(key)})
             reason = " ".join(str(error).split())
             return Refusal(_shortened(f"{key}: {type(error).__name__}: {reason}"))
+
+    def _recorded_sizes(self, name: str) -> list[Size]:
+        """As far as one batch takes them: longer lists are computed in parts."""
+        if self._recorder is None:
+            return []
+        most_pairs = self._policy.max_batch_pairs
+        return [
+            Size(min(candidates, max(1, most_pairs // Size(1, behaviors).pairs)), behaviors)
+            for candidates, behaviors in self._recorder.recent_shapes(name)
+        ]
 
     def open(self, version: LoadedVersion) -> Servable:
         """On the event loop's thread, whose priority the engine threads take over."""

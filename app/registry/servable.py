@@ -137,7 +137,7 @@ class Servable:
         return max(1, self._max_pairs // Size(1, behaviors).pairs)
 
     def description(self) -> dict[str, str | int | None]:
-        """For the log: which version, and how it is run."""
+        """For the log: which version, how it is run, and on what it was warmed up."""
         runtime = self.version.runtime
         return {
             "model": self.version.reference,
@@ -145,6 +145,7 @@ class Servable:
             "runtime_detail": runtime.detail,
             "device": str(runtime.device),
             "engine_threads": self._threads,
+            "warmed_up_on": " ".join(map(str, self.version.costs.measured_sizes)),
         }
 
     async def drain(self) -> None:

@@ -1,7 +1,7 @@
 """The first requests must not pay for what a model does only once: memory, kernels, threads."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -11,24 +11,35 @@ from app.core.schema import OOV_ROW, FeatureSchema
 from app.inference.cost_model import Size
 from app.inference.runtime import Runtime
 
-# (candidates, behaviors) from a small request to a full one
-SHAPES = ((1, 0), (1, 1), (20, 20), (100, 50), (400, 50))
+# From a small request to a full one.
+SIZES = (Size(1, 0), Size(1, 1), Size(20, 20), Size(100, 50), Size(400, 50))
 
 SECONDS_BETWEEN_BEHAVIORS = 600
-TIMED_RUNS = 3  # of each shape, once it is warm
+TIMED_RUNS = 3  # of each size, once it is warm
 
 Clock = Callable[[], float]
 
 
-def warm_up(engine: Runtime, schema: FeatureSchema) -> list[tuple[Size, float]]:
-    """The fastest seconds of each shape: the first guess of what requests will cost."""
+def warm_up(
+    engine: Runtime, schema: FeatureSchema, recorded: Iterable[Size] = ()
+) -> list[tuple[Size, float]]:
+    """The fastest seconds of each size: the first guess of what requests will cost.
+
+    `recorded`: of requests that have come, beside the sizes that every version computes.
+    """
     measured, clock = [], _clock_of(engine)
-    for candidates, behaviors in SHAPES:
-        size = Size(candidates, min(behaviors, schema.max_behaviors))
+    for size in _within(schema.max_behaviors, [*SIZES, *recorded]):
         batch = _batch(schema, size.candidates, size.behaviors)
         engine.score(batch)
         measured.append((size, min(_seconds(engine, batch, clock) for _ in range(TIMED_RUNS))))
     return measured
+
+
+def _within(max_behaviors: int, sizes: Iterable[Size]) -> Iterable[Size]:
+    """Each once, as a model sees it."""
+    return dict.fromkeys(
+        Size(size.candidates, min(size.behaviors, max_behaviors)) for size in sizes
+    )
 
 
 def _clock_of(engine: Runtime) -> Clock:
