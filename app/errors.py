@@ -6,8 +6,10 @@ CtrError                    answered as RFC 9457 problem details
   AdminKeyRefused     403
   UnknownModel        404
   UnknownVersion      404
+  UnknownLabel        404
   VersionRefused      409   the one line why
   SwapRefused         409
+  LabelRefused        409
   BodyTooLarge        413
   InvalidRequest      422   names the fields
   Overloaded          429   says when to come back
@@ -56,10 +58,17 @@ class UnknownModel(CtrError):
 
 
 class UnknownVersion(CtrError):
-    """The model store has no such version."""
+    """The model store has no such version, or a request asks for one that is not loaded."""
 
     status = 404
     title = "Unknown version"
+
+
+class UnknownLabel(CtrError):
+    """The model has no such label."""
+
+    status = 404
+    title = "Unknown label"
 
 
 class VersionRefused(CtrError):
@@ -74,6 +83,13 @@ class SwapRefused(CtrError):
 
     status = 409
     title = "Swap refused"
+
+
+class LabelRefused(CtrError):
+    """No label can point there now."""
+
+    status = 409
+    title = "Label refused"
 
 
 class NotStored(CtrError):

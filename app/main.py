@@ -30,6 +30,7 @@ from app.ranking.ranker import Ranker
 from app.recording.record_files import RecordFiles
 from app.recording.recorder import Recorder
 from app.registry.background import prefer_requests
+from app.registry.labeling import Labeling
 from app.registry.loading import VersionLoader
 from app.registry.model_store import StoreRules
 from app.registry.opening import open_model_store
@@ -67,6 +68,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
     loader = version_loader(settings, metrics, recorder)
     models = load_models(settings, loader)
     registry = Registry(models, loader, metrics, keep_previous=settings.keep_previous_version)
+    labeling = Labeling(registry)
     redis_timeout_s = settings.redis_timeout_ms / 1e3
     store = open_store(settings, redis_url, timeout_s=redis_timeout_s, metrics=metrics)
     recent = RecentHistories(
@@ -85,6 +87,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
         metrics.event_loop_tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
         beating = loop.create_task(lifecycle.heartbeat.beat(metrics.event_loop_lag_seconds))
         await _greet_redis(store)
+        await labeling.resume()
         resuming = loop.create_task(rollouts.resume())
         yield
         resuming.cancel()
@@ -101,6 +104,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
     return build_api(
         Ranker(models, features, admission, metrics, prior_fallback=settings.prior_fallback),
         registry,
+        labeling,
         rollouts,
         metrics,
         RequestLimits(

@@ -1,18 +1,28 @@
 """Changes what is served: activates a version, or takes it back."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.admin_key import AdminKey
 from app.api.model_routes import describe
 from app.api.openapi import problems
+from app.registry.labeling import Labeling
+from app.registry.labels import LABEL_PATTERN
 from app.registry.registry import Registry
 from app.registry.rollout.plan import Mode, RolloutPlan
 from app.registry.rollout.rollouts import Rollouts
 
 STOPPED = "an operator has stopped it"
+
+
+class LabelBody(BaseModel):
+    """What a label points to."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str
 
 
 class RolloutBody(BaseModel):
@@ -25,7 +35,9 @@ class RolloutBody(BaseModel):
     percent: float = Field(ge=0, le=100, allow_inf_nan=False)
 
 
-def admin_router(registry: Registry, rollouts: Rollouts, key: AdminKey) -> APIRouter:
+def admin_router(
+    registry: Registry, labeling: Labeling, rollouts: Rollouts, key: AdminKey
+) -> APIRouter:
     router = APIRouter(
         tags=["administration"],
         dependencies=[Depends(key.check)],
@@ -44,6 +56,25 @@ def admin_router(registry: Registry, rollouts: Rollouts, key: AdminKey) -> APIRo
     async def rollback(name: str) -> dict[str, Any]:
         """Takes no loading while the version before is kept in memory."""
         return await describe(registry, rollouts, await registry.rollback(name))
+
+    @router.put(
+        "/v1/models/{name}/labels/{label}",
+        summary="Point a label to a loaded version",
+        responses=problems(422),
+    )
+    async def put_label(
+        name: str, label: Annotated[str, Path(pattern=LABEL_PATTERN)], body: LabelBody
+    ) -> dict[str, Any]:
+        """Requests for NAME@LABEL are answered by it, and it stays in memory, now and after a
+        restart."""
+        await labeling.put(name, label, body.version)
+        return await describe(registry, rollouts, registry.models.active(name))
+
+    @router.delete("/v1/models/{name}/labels/{label}", summary="Take a label away")
+    async def remove_label(name: str, label: str) -> dict[str, Any]:
+        """A version that nothing else keeps in memory is let go."""
+        await labeling.remove(name, label)
+        return await describe(registry, rollouts, registry.models.active(name))
 
     @router.put(
         "/v1/models/{name}/rollout",

@@ -21,6 +21,7 @@ from app.api.wire import RankBody
 from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
+from app.registry.labeling import Labeling
 from app.registry.registry import Registry
 from app.registry.rollout.rollouts import Rollouts
 
@@ -30,6 +31,7 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together from
     ranker: Ranker,
     registry: Registry,
+    labeling: Labeling,
     rollouts: Rollouts,
     metrics: Metrics,
     limits: RequestLimits,
@@ -53,7 +55,7 @@ def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together fro
     app.add_middleware(RequestContextMiddleware, recorder=recorder)
     app.include_router(rank_router(rank))
     app.include_router(model_router(registry, rollouts))
-    app.include_router(admin_router(registry, rollouts, admin_key))
+    app.include_router(admin_router(registry, labeling, rollouts, admin_key))
     app.include_router(
         probe_router(
             metrics.registry, lambda: registry.models.is_ready() and not lifecycle.is_stopping

@@ -50,6 +50,7 @@ async def describe(registry: Registry, rollouts: Rollouts, servable: Servable) -
             "mean_ctr": priors.mean_ctr,
             "by": [field.name for field in manifest.features.behavior_fields[: len(priors.rates)]],
         },
+        "labels": registry.models.labels.get(manifest.name, {}),
         "rollout": rollouts.describe(manifest.name),
         "versions": [_in_short(one) for one in await versions_of(registry, manifest.name)],
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,12 +14,13 @@ from starlette.responses import Response
 from app.api.hanging_up import ClientLeft
 from app.api.openapi import MEDIA_TYPE
 from app.api.request_context import REQUEST_ID, context_of
-from app.errors import AdminKeyMissing, CtrError, InvalidRequest, Overloaded
+from app.errors import AdminKeyMissing, CtrError, FieldError, InvalidRequest, Overloaded
 from app.monitoring.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's number for it
+MAX_REPORTED_ERRORS = 20
 SHED_STATUSES = frozenset({429, 503, 504})
 
 
@@ -53,6 +55,10 @@ def add_error_handlers(app: FastAPI, render: ErrorRenderer) -> None:
     async def on_error(request: Request, error: Exception) -> Response:
         return render(request, error)
 
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it only
+        return render(request, InvalidRequest(_field_errors(error)))
+
     async def on_bug(request: Request, error: Exception) -> Response:
         response = render(request, error)
         response.headers[REQUEST_ID] = context_of(request).request_id  # outside of our middleware
@@ -60,8 +66,17 @@ def add_error_handlers(app: FastAPI, render: ErrorRenderer) -> None:
 
     for kind in (CtrError, ClientLeft):
         app.add_exception_handler(kind, on_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, on_bug)
+
+
+def _field_errors(error: RequestValidationError) -> list[FieldError]:
+    """Of what FastAPI has checked: paths and small bodies."""
+    return [
+        FieldError(".".join(map(str, one["loc"][1:])) or "body", one["msg"])
+        for one in error.errors()[:MAX_REPORTED_ERRORS]
+    ]
 
 
 def problem(

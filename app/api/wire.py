@@ -13,7 +13,6 @@ from app.api.wire_fields import (
     MAX_SPREAD_FIELDS,
     MAX_TEXT_CHARS,
     Fields,
-    Name,
     UncheckedValue,
     WireFields,
     is_field_value,
@@ -38,9 +37,11 @@ MAX_BID = 1e9
 MAX_INLINE_BEHAVIORS = 1000
 MAX_EXPLANATIONS = 10_000  # ads x behaviors: they are named and rendered on the event loop
 MAX_REPORTED_ERRORS = 20
+MAX_REFERENCE_CHARS = 129  # NAME@VERSION, of 64 each
 MAX_FIELD_NAME_CHARS = 200  # a name may be the client's own, and as long as the body
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARS)]
+Reference = Annotated[str, Field(min_length=1, max_length=MAX_REFERENCE_CHARS)]
 Bid = Annotated[float, Field(ge=0, le=MAX_BID, allow_inf_nan=False)]
 
 
@@ -90,7 +91,9 @@ class RankOutline(BaseModel):
     rank_by: RankBy = "ctr"
     explain: int = Field(default=0, ge=0, le=1000, description="attended behaviors per ad")
     deadline_ms: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    model: Name | None = None
+    model: Reference | None = Field(
+        default=None, description="NAME, or NAME@VERSION or NAME@LABEL of a version that is loaded"
+    )
 
     def errors_beside_candidates(self) -> Iterator[FieldError]:
         """What several of the other fields together get wrong."""

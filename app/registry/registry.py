@@ -51,7 +51,7 @@ class Registry:
         self._keep_previous = keep_previous
         self._states = VersionStates(metrics)
         self._outcomes = metrics.swaps
-        self._loaded: dict[VersionKey, Servable] = {}
+        self._loaded = models.loaded
         self._held: set[VersionKey] = set()  # loaded by `load`, until `unload`
         self._wanted: Counter[VersionKey] = Counter()  # by activations that wait for them
         self._previous: dict[str, VersionKey] = {}
@@ -66,7 +66,6 @@ class Registry:
             for outcome in OUTCOMES:  # there from the start, so that a first one is an increase
                 self._outcomes.labels(name, outcome)
         for servable in models.servables.values():
-            self._loaded[servable.key] = servable
             self._states.become(servable.key, VersionState.ACTIVE)
 
     async def load(self, name: str, version: str) -> Servable:
@@ -75,8 +74,8 @@ class Registry:
         Raises UnknownModel, UnknownVersion, VersionRefused or NotReady (draining).
         """
         key = VersionKey(name, version)
-        with self._wanting(key):
-            servable = await self._in_memory(key)
+        with self.wanting(key):
+            servable = await self.in_memory(key)
             self._held.add(key)
         return servable
 
@@ -91,7 +90,7 @@ class Registry:
         self._held.discard(key)
         if self._previous.get(name) == key:
             del self._previous[name]
-        self._let_go_of_others(name)
+        self.let_go_of_others(name)
         if (drain := self._drains.get(key)) is not None:
             await asyncio.shield(drain)
 
@@ -129,6 +128,34 @@ class Registry:
         """A version that is in memory and takes requests."""
         return self._loaded.get(VersionKey(name, version))
 
+    async def in_memory(self, key: VersionKey) -> Servable:
+        """It is let go again unless somebody wants it or it has a label. Raises as `load` does."""
+        if self._stopping:
+            raise NotReady("the service is draining")
+        if key in self._loaded:
+            return self._loaded[key]
+        if key not in self._loads:
+            self._loads[key] = self._own(self._load(key))
+            self._loads[key].add_done_callback(lambda _: self._loads.pop(key))
+        return await asyncio.shield(self._loads[key])
+
+    @contextmanager
+    def wanting(self, key: VersionKey) -> Iterator[None]:
+        """Nobody lets go of it meanwhile."""
+        self._wanted[key] += 1
+        try:
+            yield
+        finally:
+            self._wanted[key] -= 1
+            if not self._wanted[key]:
+                del self._wanted[key]
+            self.let_go_of_others(key.name)
+
+    def let_go_of_others(self, name: str) -> None:
+        """All that nothing keeps in memory any more."""
+        for key in [key for key in self._loaded if key.name == name and not self._keeps(key)]:
+            self._let_go(key)
+
     async def drain(self) -> None:
         """Everything accepted is answered, every thread has ended."""
         self._stopping = True
@@ -141,8 +168,8 @@ class Registry:
 
     async def _become_active(self, key: VersionKey, write: Write, outcome: str) -> Servable:
         swaps = self._swaps[key.name]
-        with self._wanting(key), self._counting_failures(key):
-            servable = await self._in_memory(key)
+        with self.wanting(key), self._counting_failures(key):
+            servable = await self.in_memory(key)
             # Whoever asked may leave: half of a swap is none.
             await asyncio.shield(self._own(self._swap(servable, write, swaps)))
         self._outcomes.labels(key.name, outcome).inc()
@@ -173,17 +200,7 @@ class Registry:
         if before is not None:
             self._previous[key.name] = before.key
             self._states.become(before.key, VersionState.READY)
-        self._let_go_of_others(key.name)
-
-    async def _in_memory(self, key: VersionKey) -> Servable:
-        if self._stopping:
-            raise NotReady("the service is draining")
-        if key in self._loaded:
-            return self._loaded[key]
-        if key not in self._loads:
-            self._loads[key] = self._own(self._load(key))
-            self._loads[key].add_done_callback(lambda _: self._loads.pop(key))
-        return await asyncio.shield(self._loads[key])
+        self.let_go_of_others(key.name)
 
     async def _load(self, key: VersionKey) -> Servable:
         await self._check_stored(key)
@@ -215,12 +232,10 @@ class Registry:
                 f"{', '.join(versions[-5:])}"
             )
 
-    def _let_go_of_others(self, name: str) -> None:
-        for key in [key for key in self._loaded if key.name == name and not self._keeps(key)]:
-            self._let_go(key)
-
     def _keeps(self, key: VersionKey) -> bool:
         if self._is_active(key) or key in self._held or self._wanted[key]:
+            return True
+        if self.models.has_label(key):
             return True
         return self._keep_previous and self._previous.get(key.name) == key
 
@@ -238,18 +253,6 @@ class Registry:
         await servable.drain()
         self._states.become(key, VersionState.STORED)
         log.info("a version was let go", extra={"model": str(key)})
-
-    @contextmanager
-    def _wanting(self, key: VersionKey) -> Iterator[None]:
-        """Nobody lets go of it meanwhile."""
-        self._wanted[key] += 1
-        try:
-            yield
-        finally:
-            self._wanted[key] -= 1
-            if not self._wanted[key]:
-                del self._wanted[key]
-            self._let_go_of_others(key.name)
 
     @contextmanager
     def _counting_failures(self, key: VersionKey) -> Iterator[None]:

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from app.errors import FieldError, InvalidRequest, StartupRefused, UnknownModel
+from app.errors import FieldError, InvalidRequest, StartupRefused, UnknownModel, UnknownVersion
+from app.registry.labels import Labels
 from app.registry.rollout.user_split import UserSplit
 from app.registry.servable import Servable
+from app.registry.version_states import VersionKey
 
 SHIPPED_DEMO = "demo"
 
@@ -19,10 +21,12 @@ class Canary:
 
 
 class ServedModels:
-    """The active version of every model, by name."""
+    """The active version of every model, by name, and others that a request can ask for."""
 
     def __init__(self, servables: Mapping[str, Servable], *, default: str | None) -> None:
         self.servables = dict(servables)
+        self.loaded = {servable.key: servable for servable in servables.values()}
+        self.labels: dict[str, Labels] = {}  # of a model
         self.default = default
         self.canaries: dict[str, Canary] = {}
         self.on_swap: Callable[[str], None] | None = None  # told the name of a model
@@ -39,20 +43,37 @@ class ServedModels:
     def route(self, model: str | None, user_id: str = "") -> Servable:
         """Decided once per request, which holds it until it is answered.
 
-        Raises UnknownModel or InvalidRequest.
+        `model`: NAME, or NAME@VERSION or NAME@LABEL of a version that is loaded.
+        Raises UnknownModel, UnknownVersion or InvalidRequest.
         """
-        name = self._name_of(model)
+        name, at, chosen = self._name_of(model).partition("@")
+        if at:
+            return self._chosen(name, chosen)
         if name in self.canaries and self.canaries[name].split.takes(user_id):
             return self.canaries[name].servable
         return self.active(name)
 
     def active(self, model: str | None) -> Servable:
-        """What answers all users but those of a canary. Raises as `route` does."""
+        """What answers all users but those of a canary. Raises UnknownModel or InvalidRequest."""
         name = self._name_of(model)
         try:
             return self.servables[name]
         except KeyError:
             raise UnknownModel(f"no model {name!r} is served here") from None
+
+    def has_label(self, key: VersionKey) -> bool:
+        return key.version in self.labels.get(key.name, {}).values()
+
+    def _chosen(self, name: str, chosen: str) -> Servable:
+        if name not in self.servables:
+            raise UnknownModel(f"no model {name!r} is served here")
+        version = self.labels.get(name, {}).get(chosen, chosen)
+        try:
+            return self.loaded[VersionKey(name, version)]
+        except KeyError:
+            raise UnknownVersion(
+                f"no version of {name} with the number or label {chosen!r} is loaded here"
+            ) from None
 
     def _name_of(self, model: str | None) -> str:
         name = model or self.default

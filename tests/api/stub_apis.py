@@ -17,6 +17,7 @@ from app.core.request import RankRequest
 from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
+from app.registry.labeling import Labeling
 from app.registry.served_models import ServedModels
 from tests.registry.registries import registry_of, rollouts_of
 
@@ -66,6 +67,7 @@ def api_with(
     return build_api(
         ranker,
         registry,
+        Labeling(registry),
         rollouts_of(registry, metrics),
         metrics,
         LIMITS,

@@ -64,7 +64,7 @@ def test_the_only_model_needs_no_name(service: RunningService) -> None:
     assert service.ranking(body(model="tiny"))["model"]["name"] == "tiny"
 
 
-@pytest.mark.parametrize("name", ["nope", "Tiny", "tiny@1", "../tiny", "\u0000", "名"], ids=ascii)
+@pytest.mark.parametrize("name", ["nope", "Tiny", "Tiny@1", "../tiny", "\u0000", "名"], ids=ascii)
 def test_an_unknown_model_is_a_404(service: RunningService, name: str) -> None:
     answer = service.rank(body(model=name))
 

@@ -16,6 +16,7 @@ from app.inference.admission import Admission
 from app.main import lifecycle_of, load_models, open_store, version_loader
 from app.monitoring.metrics import Metrics
 from app.ranking.ranker import Ranker
+from app.registry.labeling import Labeling
 from app.registry.loaded_version import LoadedVersion
 from app.registry.registry import Registry
 from tests.api.bodies import BEHAVIORS, body, ctr_by_ad, wire_behaviors
@@ -62,6 +63,7 @@ def opened(root: Path, redis_url: str, *, prior_fallback: bool) -> Iterator[Open
     api = build_api(
         ranker,
         registry,
+        Labeling(registry),
         rollouts_of(registry, metrics),
         metrics,
         PATIENT,

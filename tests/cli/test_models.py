@@ -108,6 +108,32 @@ def test_a_version_is_activated_and_taken_back_in_a_service(root, service):
     assert states("--url", service.url) == {"tiny@1": "ACTIVE", "tiny@2": "READY"}
 
 
+def test_a_label_is_put_shown_and_removed_on_disk(root):
+    store = ("--store", str(root))
+
+    put = printed("label", "tiny", "stable", "2", *store)
+    rows = json.loads(printed("list", "tiny", *store, "--json"))
+    table = printed("list", "tiny", *store)
+    removed = json.loads(printed("label", "tiny", "stable", "--remove", *store, "--json"))
+
+    assert put == "tiny has the label stable at 2, from the next start of a service on.\n"
+    assert [row["labels"] for row in rows] == [[], ["stable"]]
+    assert re.search(r"tiny@2 .* stable\s*│\n", table)
+    assert removed == {"name": "tiny", "labels": {}}
+
+
+def test_a_label_is_put_shown_and_removed_in_a_service(root, service):
+    at = ("--url", service.url)
+
+    put = printed("label", "tiny", "stable", "1", *at)
+    rows = json.loads(printed("list", "tiny", *at, "--json"))
+    removed = printed("label", "tiny", "stable", "--remove", *at)
+
+    assert put == "tiny has the label stable at 1, now.\n"
+    assert [row["labels"] for row in rows] == [["stable"], []]
+    assert removed == "tiny has no label stable, now.\n"
+
+
 def test_a_version_that_does_not_score_as_published_stays_inactive(root):
     first, second = (root / "tiny" / version for version in "12")
     manifest = json.loads((second / "manifest.json").read_bytes())
@@ -129,6 +155,10 @@ def test_a_version_that_does_not_score_as_published_stays_inactive(root):
         (("rollback", "tiny"), "no version of tiny was active before tiny@1: activate one by"),
         (("rollback", "nobody"), "nobody has no active version"),
         (("diff", "tiny@7"), "tiny has no version 7"),
+        (("label", "tiny", "stable", "7"), "tiny has no version 7"),
+        (("label", "tiny", "Stable", "1"), "'Stable' cannot be a label"),
+        (("label", "tiny", "stable", "--remove"), "tiny has no label 'stable'"),
+        (("label", "tiny", "stable"), "say which version of tiny stable shall be, or --remove"),
     ],
 )
 def test_what_a_store_cannot_do_is_said(root, arguments, reason):
@@ -144,6 +174,9 @@ def test_what_a_store_cannot_do_is_said(root, arguments, reason):
         (("activate", "tiny"), "which version of tiny? Say tiny@VERSION"),
         (("activate", "tiny@../2"), "'../2' cannot name a model or a version"),
         (("rollback", "tiny"), "no version of tiny was active before tiny@1"),
+        (("label", "tiny", "stable", "2"), "tiny@2 is not loaded"),
+        (("label", "tiny", "../stable", "1"), "'../stable' cannot be a label"),
+        (("label", "tiny", "stable", "--remove"), "tiny has no label 'stable'"),
     ],
 )
 def test_what_a_service_cannot_do_is_said(service, arguments, reason):

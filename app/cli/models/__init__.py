@@ -5,6 +5,7 @@ import typer
 from app.cli.models.activate import activate
 from app.cli.models.diff import diff
 from app.cli.models.keygen import keygen
+from app.cli.models.label import label
 from app.cli.models.list import list_versions
 from app.cli.models.rollback import rollback
 from app.cli.models.rollout import rollout
@@ -21,5 +22,5 @@ models_app = typer.Typer(
     no_args_is_help=True,
 )
 models_app.command("list")(list_versions)
-for command in (diff, activate, rollback, rollout, watch, sign, keygen):
+for command in (diff, activate, rollback, rollout, label, watch, sign, keygen):
     models_app.command()(command)

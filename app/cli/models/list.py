@@ -41,7 +41,8 @@ def versions_table(rows: "list[Row]") -> "Table":
     from rich.table import Table
 
     table = Table()
-    for column in ("version", "state", "architecture", "created", "valid AUC", "test AUC"):
+    columns = ("version", "state", "architecture", "created", "valid AUC", "test AUC", "labels")
+    for column in columns:
         table.add_column(column, justify="right" if "AUC" in column else "left")
     for row in rows:
         metrics = row.get("metrics") or {}
@@ -51,6 +52,7 @@ def versions_table(rows: "list[Row]") -> "Table":
             row.get("architecture") or "—",
             (row.get("created_at") or "—")[:16],  # to the minute
             *(f"{metrics[one]['auc']:.4f}" if one in metrics else "—" for one in ("valid", "test")),
+            " ".join(row["labels"]),
         )
         if row.get("reason"):
             table.add_row("", "", row["reason"])

@@ -2,14 +2,17 @@
 
 from typing import Any, Protocol
 
-from app.errors import StartupRefused
+from app.errors import CtrError, StartupRefused
 from app.inference.device import resolve_device
 from app.registry.activation import versions_before, write_active, write_rolled_back
+from app.registry.labels import Labels, labels_at, labels_of, put_label, remove_label
 from app.registry.loaded_version import load_version
 from app.registry.model_store import ModelStore
 from app.registry.version_reference import resolve
 
-Row = dict[str, Any]  # a version: name, version, state, reason, created_at, architecture, metrics
+Row = dict[
+    str, Any
+]  # a version: name, version, state, labels, reason, created_at, architecture, metrics
 
 
 class Place(Protocol):
@@ -25,6 +28,10 @@ class Place(Protocol):
 
     def rollback(self, name: str) -> Row: ...
 
+    def label(self, name: str, label: str, version: str | None) -> Labels:
+        """All labels of the model, once this one points to the version; None: is taken away."""
+        ...
+
 
 class StoreFolder:
     """A model store: what is active there is served from the next start on."""
@@ -34,7 +41,7 @@ class StoreFolder:
 
     def versions(self, name: str | None) -> list[Row]:
         names = self._store.names() if name is None else [name]
-        rows = [self._row(one, version) for one in names for version in self._store.versions(one)]
+        rows = [row for one in names for row in self._rows(one)]
         if name is not None and not rows:
             raise StartupRefused(f"{self._store.root} has no model {name!r}")
         return rows
@@ -55,6 +62,19 @@ class StoreFolder:
         self._verify(name, before[0])
         return self._written(write_rolled_back, name, before[0])
 
+    def label(self, name: str, label: str, version: str | None) -> Labels:
+        try:
+            if version is None:
+                return remove_label(self._store, name, label)
+            self._store.read_manifest(name, version)
+            return put_label(self._store, name, label, version)
+        except OSError as error:
+            raise StartupRefused(
+                f"{self._store.root} cannot keep the labels of {name}: {error.strerror}"
+            ) from None
+        except CtrError as error:
+            raise StartupRefused(error.detail) from None
+
     def _verify(self, name: str, version: str) -> None:
         """As a start would: every hash, and the golden requests."""
         load_version(self._store.load(name, version), resolve_device("cpu"))
@@ -67,6 +87,13 @@ class StoreFolder:
                 f"{self._store.root} cannot say that {name}@{version} is active: {error.strerror}"
             ) from None
         return self._row(name, version)
+
+    def _rows(self, name: str) -> list[Row]:
+        labels = labels_of(self._store, name)
+        return [
+            self._row(name, version) | {"labels": labels_at(labels, version)}
+            for version in self._store.versions(name)
+        ]
 
     def _row(self, name: str, version: str) -> Row:
         is_active = self._store.active_version(name) == version

@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 
 from app.cli.models.places import Row
-from app.errors import StartupRefused
+from app.errors import LabelRefused, StartupRefused
+from app.registry.labels import Labels, checked_label, labels_at
 from app.registry.model_store import checked_name
 from app.settings import read_settings
 
@@ -36,6 +37,18 @@ class RunningService:
 
     def rollback(self, name: str) -> Row:
         return _active_row(self._ask("POST", f"/v1/models/{checked_name(name)}/rollback"))
+
+    def label(self, name: str, label: str, version: str | None) -> Labels:
+        try:
+            path = f"/v1/models/{checked_name(name)}/labels/{checked_label(label)}"
+        except LabelRefused as refused:
+            raise StartupRefused(refused.detail) from None
+        if version is None:
+            asked = self._ask("DELETE", path)
+        else:
+            asked = self._ask("PUT", path, {"version": version})
+        labels: dict[str, str] = asked["labels"]
+        return labels
 
     def roll_out(self, name: str, plan: dict[str, Any] | None) -> dict[str, Any]:
         """What is under way then, and what was before. None stops it."""
@@ -69,7 +82,10 @@ class RunningService:
 
 
 def _rows(model: dict[str, Any]) -> list[Row]:
-    return [{"name": model["name"], **version} for version in model["versions"]]
+    return [
+        {"name": model["name"], "labels": labels_at(model["labels"], one["version"]), **one}
+        for one in model["versions"]
+    ]
 
 
 def _active_row(model: dict[str, Any]) -> Row:
