@@ -33,7 +33,7 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
     "top_k": [0, -1, -(10**30)],
     "explain": [-1, 1001, 10**30],
     "deadline_ms": [0, -1, -1e-9],
-    "model": ["", "x" * 65],
+    "model": ["", "x" * 130],
 }
 BAD_LISTS: list[Any] = [
     *([None], ["1"], [True], [[1]], [{}], [1, None], [10**400], [0.5, -(10**400)]),
