@@ -15,6 +15,7 @@ from app.core.batch import Doubles
 TIGHTEST_AT = 500  # requests; elsewhere the interval is a little wider than it could be
 BISECTIONS = 40
 JEFFREYS = 0.5
+FURTHEST_LOG = 700.0  # the exponential of more is no float
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class Interval:
     high: float
 
     def exp(self) -> "Interval":
-        return Interval(math.exp(self.value), math.exp(self.low), math.exp(self.high))
+        value, low, high = (min(one, FURTHEST_LOG) for one in (self.value, self.low, self.high))
+        return Interval(math.exp(value), math.exp(low), math.exp(high))
 
 
 def sequential_z(requests: int, alpha: float) -> float:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.registry.rollout.comparison import Comparison
+from app.registry.rollout.comparison import Comparison, group_of
 from app.registry.rollout.gate import GateRules, judge
 from tests.registry.rollout.challengers import (
     bolder,
@@ -114,3 +114,16 @@ def test_a_few_users_do_not_decide_however_often_they_ask():
         comparison.pairs.add(number % 5, np.array([0.1, 0.2]), np.array([0.2, 0.1]))
 
     assert judge(comparison, RULES, seconds=0).decision == "wait"
+
+
+def test_a_version_that_is_sure_of_almost_everything_is_compared_too():
+    comparison = Comparison()
+    for number in range(200):
+        group = group_of(f"user-{number}")
+        ctr_C = np.array([0.5, 0.4]) if group == 0 else np.array([1e-200, 1e-210])
+        comparison.pairs.add(group, np.array([0.03, 0.02]), ctr_C)
+
+    verdict = judge(comparison, RULES, seconds=0)
+
+    assert verdict.decision != "promote"
+    assert all(np.isfinite([of.value, of.low, of.high]).all() for of in verdict.measures.values())
