@@ -3,40 +3,28 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 
+from app.api.admin_bodies import LabelBody, RolloutBody, read_admin_body
 from app.api.admin_key import AdminKey
+from app.api.limits import RequestLimits
 from app.api.model_routes import describe
-from app.api.openapi import problems
+from app.api.openapi import json_body, problems
 from app.registry.labeling import Labeling
 from app.registry.labels import LABEL_PATTERN
 from app.registry.registry import Registry
-from app.registry.rollout.plan import Mode, RolloutPlan
+from app.registry.rollout.plan import RolloutPlan
 from app.registry.rollout.rollouts import Rollouts
 
 STOPPED = "an operator has stopped it"
 
 
-class LabelBody(BaseModel):
-    """What a label points to."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: str
-
-
-class RolloutBody(BaseModel):
-    """Which version, for how many users, and whether it answers them."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: str
-    mode: Mode = "canary"
-    percent: float = Field(ge=0, le=100, allow_inf_nan=False)
-
-
 def admin_router(
-    registry: Registry, labeling: Labeling, rollouts: Rollouts, key: AdminKey
+    registry: Registry,
+    labeling: Labeling,
+    rollouts: Rollouts,
+    key: AdminKey,
+    limits: RequestLimits,
 ) -> APIRouter:
     router = APIRouter(
         tags=["administration"],
@@ -60,13 +48,15 @@ def admin_router(
     @router.put(
         "/v1/models/{name}/labels/{label}",
         summary="Point a label to a loaded version",
-        responses=problems(422),
+        responses=problems(400, 413, 422),
+        openapi_extra={"requestBody": json_body(LabelBody)},
     )
     async def put_label(
-        name: str, label: Annotated[str, Path(pattern=LABEL_PATTERN)], body: LabelBody
+        name: str, label: Annotated[str, Path(pattern=LABEL_PATTERN)], request: Request
     ) -> dict[str, Any]:
         """Requests for NAME@LABEL are answered by it, and it stays in memory, now and after a
         restart."""
+        body = await read_admin_body(request, LabelBody, limits)
         await labeling.put(name, label, body.version)
         return await describe(registry, rollouts, registry.models.active(name))
 
@@ -79,10 +69,12 @@ def admin_router(
     @router.put(
         "/v1/models/{name}/rollout",
         summary="Try a version beside the active one",
-        responses=problems(422),
+        responses=problems(400, 413, 422),
+        openapi_extra={"requestBody": json_body(RolloutBody)},
     )
-    async def roll_out(name: str, body: RolloutBody) -> dict[str, Any]:
+    async def roll_out(name: str, request: Request) -> dict[str, Any]:
         """It is promoted or rolled back by itself. Percent 0 stops it."""
+        body = await read_admin_body(request, RolloutBody, limits)
         if body.percent == 0:
             await rollouts.stop(name, STOPPED)
         else:

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
 
+from app.api.admin_bodies import LabelBody, RolloutBody
 from app.api.admin_key import AdminKey
 from app.api.admin_routes import admin_router
 from app.api.door import Door
@@ -55,11 +56,11 @@ def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together fro
     app.add_middleware(RequestContextMiddleware, recorder=recorder)
     app.include_router(rank_router(rank))
     app.include_router(model_router(registry, rollouts))
-    app.include_router(admin_router(registry, labeling, rollouts, admin_key))
+    app.include_router(admin_router(registry, labeling, rollouts, admin_key, limits))
     app.include_router(
         probe_router(
             metrics.registry, lambda: registry.models.is_ready() and not lifecycle.is_stopping
         )
     )
-    add_schemas(app, RankBody, Problem)
+    add_schemas(app, RankBody, LabelBody, RolloutBody, Problem)
     return Shortcut(app, RANK_PATH, rank, render_error, recorder, door)

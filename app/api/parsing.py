@@ -27,7 +27,7 @@ def parse_rank_fields(fields: Mapping[str, object]) -> RankRequest:
     try:
         return _rank_body.validate_python(fields).to_request()
     except ValidationError as error:
-        raise _problem(error) from None
+        raise problem_of(error) from None
 
 
 def in_columns(body: bytes) -> RankRequest | None:
@@ -48,10 +48,11 @@ def field_by_field(body: bytes) -> RankRequest:
     try:
         return _rank_body.validate_json(body).to_request()
     except ValidationError as error:
-        raise _problem(error) from None
+        raise problem_of(error) from None
 
 
-def _problem(error: ValidationError) -> CtrError:
+def problem_of(error: ValidationError) -> CtrError:
+    """MalformedRequest for what is not JSON, else InvalidRequest naming the wrong fields."""
     if error.error_count() > MAX_LISTED_ERRORS:
         return InvalidRequest([_too_many(error.error_count())])
     problems = error.errors(include_url=False, include_context=False, include_input=False)

@@ -8,6 +8,7 @@ from app.core.calibration import Platt
 from app.recording.record_files import read_records
 from app.registry.rollout.user_split import UserSplit
 from tests.api.bodies import body
+from tests.api.raw_http import exchange, parse
 from tests.artifacts import publish_tiny_version
 from tests.eventually import eventually
 from tests.serving import patient, serving
@@ -107,6 +108,25 @@ def test_nobody_rolls_out_without_the_key(service, headers, status):
 
     assert (asked.status_code, stopped.status_code) == (status, status)
     assert service.client.get("/v1/models/tiny").json()["rollout"]["under_way"] is None
+
+
+@pytest.mark.parametrize("path", [ROLLOUT, "/v1/models/tiny/labels/stable"])
+def test_nothing_is_read_of_whoever_has_no_key(service, path):
+    head = f"PUT {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n"
+
+    answer = parse(exchange(service, f"{head}Content-Length: 1000000000\r\n\r\n".encode()))
+
+    assert answer.status == 401
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(b"{", 400), (b" " * 2**22, 413), (b"[]", 422), (b'{"percent": 5}', 422)]
+)
+def test_a_body_that_is_no_plan_is_refused_as_a_problem(service, sent, status):
+    answer = service.client.put(ROLLOUT, content=sent, headers=BEARER)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_answers_are_recorded_with_the_version_that_gave_them(service, root):
