@@ -93,7 +93,7 @@ class LabelRefused(CtrError):
 
 
 class NotStored(CtrError):
-    """The model store cannot be written to, so nothing was changed."""
+    """The model store cannot be read or written to, so nothing was changed."""
 
     status = 507
     title = "Not stored"

@@ -20,7 +20,7 @@ STATUSES = {
     429: "The queue is full; Retry-After says when to come back",
     503: "Loading or draining",
     504: "The scores were not there before the deadline",
-    507: "The model store cannot be written to",
+    507: "The model store cannot be read or written to",
 }
 
 

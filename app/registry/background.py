@@ -47,6 +47,7 @@ def prefer_requests() -> None:
 
 
 def step_back() -> None:
-    """Only this thread, which only Linux can do."""
+    """Only this thread, which only Linux can do; where that is refused it is less polite."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

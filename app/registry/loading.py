@@ -83,11 +83,23 @@ class VersionLoader:
         ]
 
     def open(self, version: LoadedVersion) -> Servable:
-        """On the event loop's thread, whose priority the engine threads take over."""
-        servable = Servable(version, self._policy, self._metrics, self._running)
+        """On the event loop's thread, whose priority the engine threads take over.
+
+        Raises StartupRefused where the system has no more threads or descriptors.
+        """
+        try:
+            servable = Servable(version, self._policy, self._metrics, self._running)
+        except (OSError, RuntimeError) as error:
+            raise StartupRefused(f"{version.reference}: {error}") from error
         if self._recorder is not None:
             servable.observers = (RecordingObserver(self._recorder, version),)
         return servable
+
+    def try_to_open(self, version: LoadedVersion) -> Servable | Refusal:
+        try:
+            return self.open(version)
+        except StartupRefused as refused:
+            return Refusal(_shortened(str(refused)))
 
 
 def _shortened(reason: str) -> str:

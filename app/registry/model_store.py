@@ -194,9 +194,10 @@ class ModelStore:
 
     def check_size(self, manifest: Manifest) -> None:
         """Raises ArtifactRefused for a version that is too large."""
-        if manifest.bytes > self._rules.max_version_bytes:
+        size = manifest.bytes + sum(export.size for export in manifest.exports.values())
+        if size > self._rules.max_version_bytes:
             raise ArtifactRefused(
-                f"{manifest.name}@{manifest.version} has {manifest.bytes:,} bytes, "
+                f"{manifest.name}@{manifest.version} has {size:,} bytes, "
                 f"CTR_MAX_VERSION_MIB allows {self._rules.max_version_bytes:,}"
             )
 
@@ -223,6 +224,15 @@ def checked_name(name: str) -> str:
         raise ArtifactRefused(
             f"{name!r} cannot name a model or a version: letters, digits, '_', '.' and '-' only"
         ) from None
+
+
+def is_name(text: str) -> bool:
+    """Whether it can name a model or a version."""
+    try:
+        checked_name(text)
+    except ArtifactRefused:
+        return False
+    return True
 
 
 def vocabulary_file(field: SparseField) -> str:

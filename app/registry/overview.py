@@ -1,6 +1,7 @@
 """Every version of a model as an operator looks at it: what it is, and what has become of it."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 
 from app.errors import ArtifactRefused
@@ -8,6 +9,8 @@ from app.registry.manifest import Manifest
 from app.registry.model_store import ModelStore
 from app.registry.registry import Registry
 from app.registry.version_states import VersionStatus
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,10 @@ class VersionOverview:
 
 
 async def versions_of(registry: Registry, name: str) -> list[VersionOverview]:
-    """Of a model that is served, in the order of their numbers; the model store is read anew."""
+    """Of a model that is served, in the order of their numbers; the model store is read anew.
+
+    Where it cannot be read, those that are in memory.
+    """
     manifests = await asyncio.to_thread(_manifests, registry.store, name)
     return [
         _overview(version, status, manifests.get(version))
@@ -35,7 +41,12 @@ def _overview(version: str, status: VersionStatus, read: Manifest | str | None) 
 
 
 def _manifests(store: ModelStore, name: str) -> dict[str, Manifest | str]:
-    return {version: _manifest(store, name, version) for version in store.versions(name)}
+    try:
+        versions = store.versions(name)
+    except ArtifactRefused as refused:
+        log.warning("versions cannot be listed", extra={"model": name, "reason": str(refused)})
+        versions = []
+    return {version: _manifest(store, name, version) for version in versions}
 
 
 def _manifest(store: ModelStore, name: str, version: str) -> Manifest | str:

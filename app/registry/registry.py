@@ -21,7 +21,7 @@ from app.monitoring.metrics import Metrics
 from app.registry.activation import versions_before, write_active, write_rolled_back
 from app.registry.background import in_background
 from app.registry.loading import Refusal, VersionLoader
-from app.registry.model_store import ModelStore
+from app.registry.model_store import ModelStore, is_name
 from app.registry.servable import Servable
 from app.registry.served_models import ServedModels
 from app.registry.version_states import VersionKey, VersionState, VersionStates, VersionStatus
@@ -71,7 +71,7 @@ class Registry:
     async def load(self, name: str, version: str) -> Servable:
         """In memory and warm, beside the active one, until `unload`.
 
-        Raises UnknownModel, UnknownVersion, VersionRefused or NotReady (draining).
+        Raises UnknownModel, UnknownVersion, VersionRefused, NotStored or NotReady (draining).
         """
         key = VersionKey(name, version)
         with self.wanting(key):
@@ -82,14 +82,12 @@ class Registry:
     async def unload(self, name: str, version: str) -> None:
         """Lets go of what `load` has loaded, once whoever holds it is answered.
 
-        Raises SwapRefused for the active version.
+        What a rollback would serve stays. Raises SwapRefused for the active version.
         """
         key = VersionKey(name, version)
         if self._is_active(key):
             raise SwapRefused(f"{key} is active: activate another version first")
         self._held.discard(key)
-        if self._previous.get(name) == key:
-            del self._previous[name]
         self.let_go_of_others(name)
         if (drain := self._drains.get(key)) is not None:
             await asyncio.shield(drain)
@@ -97,7 +95,7 @@ class Registry:
     async def activate(self, name: str, version: str) -> Servable:
         """Serves it, now and after a restart. What was served before is kept if this fails.
 
-        Raises as `load` does, SwapRefused if another swap was faster, or NotStored.
+        Raises as `load` does, or SwapRefused if another swap was faster.
         """
         return await self._become_active(VersionKey(name, version), write_active, "activated")
 
@@ -106,9 +104,7 @@ class Registry:
         active = self.models.servables.get(name)
         if active is None:
             raise UnknownModel(f"no model {name!r} is served here")
-        before = await asyncio.to_thread(
-            versions_before, self.store, name, active.version.manifest.version
-        )
+        before = await self._read(versions_before, self.store, name, active.key.version)
         if not before:
             raise SwapRefused(
                 f"no version of {name} was active before {active.key}: activate one by its number"
@@ -209,21 +205,19 @@ class Registry:
         self._states.become(key, VersionState.LOADING)
         async with self._loading:
             loaded = await in_background(partial(self._loader.try_to_load, key))
-        if isinstance(loaded, Refusal):
-            self._states.become(key, VersionState.REFUSED, loaded.reason)
-            log.error("a version was refused", extra={"model": str(key), "reason": loaded.reason})
-            raise VersionRefused(loaded.reason)
-        servable = self._loader.open(loaded)
+        servable = loaded if isinstance(loaded, Refusal) else self._loader.try_to_open(loaded)
+        if isinstance(servable, Refusal):
+            reason = servable.reason
+            self._states.become(key, VersionState.REFUSED, reason)
+            log.error("a version was refused", extra={"model": str(key), "reason": reason})
+            raise VersionRefused(reason)
         self._loaded[key] = servable
         self._states.become(key, VersionState.READY)
         log.info("a version is loaded", extra=servable.description())
         return servable
 
     async def _check_stored(self, key: VersionKey) -> None:
-        try:
-            versions = await asyncio.to_thread(self.store.versions, key.name)
-        except ArtifactRefused:  # not a name
-            versions = []
+        versions = await self._read(self.store.versions, key.name) if is_name(key.name) else []
         if not versions:
             raise UnknownModel(f"the model store has no model {key.name!r}")
         if key.version not in versions:
@@ -231,6 +225,13 @@ class Registry:
                 f"the model store has no version {key.version!r} of {key.name}, only "
                 f"{', '.join(versions[-5:])}"
             )
+
+    async def _read(self, read: Callable[..., Result], *of: object) -> Result:
+        """What the model store says, which may be behind a network. Raises NotStored."""
+        try:
+            return await asyncio.to_thread(read, *of)
+        except (OSError, ArtifactRefused) as error:
+            raise NotStored(f"the model store cannot be read: {error}") from None
 
     def _keeps(self, key: VersionKey) -> bool:
         if self._is_active(key) or key in self._held or self._wanted[key]:

@@ -1,15 +1,15 @@
 """A model store behind a URL: what is needed is copied to this machine, and verified there."""
 
 import hashlib
+import os
 import posixpath
 import re
 import shutil
-import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import mkdtemp, mkstemp
 from typing import TYPE_CHECKING, Any
 
 from app.errors import ArtifactRefused, StartupRefused
@@ -38,18 +38,17 @@ class RemoteStore(ModelStore):
         Raises StartupRefused where the URL cannot be understood.
         """
         self._files, self._path = _file_system(url)
-        self._writing = threading.Lock()
         self._shown = self._files.unstrip_protocol(self._path)
         try:
             folder = copies or Path(mkdtemp(prefix="ctr-serve-models-"))
-            folder.mkdir(parents=True, exist_ok=True)
+            # Copies of several stores may share a folder.
+            root = folder / hashlib.sha256(self._shown.encode()).hexdigest()[:16]
+            root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StartupRefused(f"CTR_MODEL_COPIES: {error.strerror}") from None
         if copies is None:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        # Copies of several stores may share a folder.
-        super().__init__(folder / hashlib.sha256(self._shown.encode()).hexdigest()[:16], rules)
-        self.root.mkdir(exist_ok=True)
+        super().__init__(root, rules)
 
     def active_versions(self) -> dict[str, str]:
         with self._asking():
@@ -117,22 +116,16 @@ class RemoteStore(ModelStore):
             except FileNotFoundError:
                 copy.unlink(missing_ok=True)
                 return
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            part = copy.with_name(f".{copy.name}.part")
-            with self._writing:
+            with _part_of(copy) as part:
                 part.write_bytes(content)
-                part.replace(copy)
 
     def _copy(self, relative: str, entry: FileEntry) -> None:
         """Unless the copy is there already. Never over a file that a served version has mapped."""
         copy = self.root / relative
         if copy.is_file() and copy.stat().st_size == entry.size and _sha256(copy) == entry.sha256:
             return
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        part = copy.with_name(f".{copy.name}.part")
-        with self._asking():
+        with self._asking(), _part_of(copy) as part:
             self._copy_bounded(self._at(relative), part, entry.size)
-            part.replace(copy)
 
     def _copy_bounded(self, source: str, target: Path, size: int) -> None:
         """One byte too many is enough to be refused."""
@@ -164,9 +157,23 @@ def _file_system(url: str) -> "tuple[AbstractFileSystem, str]":
     found: tuple[Any, str]
     try:
         found = url_to_fs(url)
-    except (ValueError, ImportError) as error:
-        raise StartupRefused(f"CTR_MODEL_STORE={url}: {_one_line(error)}") from None
+    except Exception as error:  # some protocols connect here, and each has errors of its own
+        raise StartupRefused(f"CTR_MODEL_STORE={url}: {_one_line(error)}") from error
     return found
+
+
+@contextmanager
+def _part_of(copy: Path) -> Iterator[Path]:
+    """What becomes the copy once it is whole; processes that copy the same have one each."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = mkstemp(prefix=f".{copy.name}-", dir=copy.parent)
+    os.close(descriptor)
+    part = Path(name)
+    try:
+        yield part
+        part.replace(copy)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

@@ -172,6 +172,16 @@ def test_what_cannot_be_done_is_said(service, path, status):
     assert version_of(service) == "1"
 
 
+def test_a_rollback_says_that_the_history_cannot_be_read(root, service):
+    (root / "tiny" / "HISTORY").mkdir()  # where a file has to be
+
+    answer = service.client.post(ROLLBACK, headers=BEARER)
+
+    assert answer.status_code == 507
+    assert "HISTORY is not a regular file" in answer.json()["detail"]
+    assert version_of(service) == "1"
+
+
 def test_a_store_that_cannot_be_written_to_is_no_half_of_a_swap(root, service):
     (root / "tiny" / "HISTORY").mkdir()  # where a file has to be
 

@@ -40,6 +40,17 @@ async def test_its_thread_steps_back_and_no_other() -> None:
     assert niceness() == before
 
 
+async def test_where_it_may_not_step_back_it_works_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+
+    assert await asyncio.wait_for(in_background(lambda: 42), WAIT_S) == 42
+
+
 async def test_the_event_loop_goes_on_meanwhile() -> None:
     may_end = threading.Event()
     working = asyncio.create_task(asyncio.wait_for(in_background(may_end.wait), WAIT_S))

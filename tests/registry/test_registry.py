@@ -18,6 +18,7 @@ from app.errors import (
     VersionRefused,
 )
 from app.monitoring.metrics import Metrics
+from app.registry import loading
 from app.registry.model_store import ModelStore
 from app.registry.registry import Registry
 from app.registry.servable import ScoredRequest, Servable
@@ -203,6 +204,31 @@ async def test_a_loaded_version_stays_beside_the_active_one_until_it_is_unloaded
     assert beside["3"] == "READY"
     assert again is servable
     assert states(registry) == {"1": "STORED", "2": "ACTIVE", "3": "STORED"}
+    await registry.drain()
+
+
+async def test_a_version_that_gets_no_threads_is_refused_and_the_old_one_goes_on(root, monkeypatch):
+    def no_more(*_: object) -> None:
+        raise OSError("2 engine threads could not be started")
+
+    registry = open_registry(root)
+    monkeypatch.setattr(loading, "Servable", no_more)
+
+    with pytest.raises(VersionRefused, match="tiny@2: 2 engine threads could not be started"):
+        await registry.activate("tiny", "2")
+
+    assert states(registry) == {"1": "ACTIVE", "2": "REFUSED", "3": "STORED"}
+    await registry.drain()
+
+
+async def test_what_a_rollback_would_serve_stays_when_it_is_unloaded(root):
+    registry = open_registry(root)
+    await registry.activate("tiny", "2")
+
+    await registry.load("tiny", "1")
+    await registry.unload("tiny", "1")
+
+    assert states(registry) == {"1": "READY", "2": "ACTIVE", "3": "STORED"}
     await registry.drain()
 
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import fsspec
 import pytest
@@ -14,6 +16,7 @@ from app.registry.activation import activate, versions_before
 from app.registry.loading import VersionLoader
 from app.registry.model_store import ANY_VERSION, ModelStore, StoreRules
 from app.registry.opening import open_model_store
+from app.registry.overview import versions_of
 from app.registry.registry import Registry
 from app.registry.remote_store import RemoteStore
 from app.registry.served_models import ServedModels
@@ -68,22 +71,42 @@ def test_what_is_there_is_not_copied_again(there, store, tmp_path):
     assert len(copies) == 4
 
 
-def test_exported_runtimes_are_copied_too(there, store):
-    content = b"a runtime"
+def export_there(there, content, *, size):
     manifest = json.loads(there.cat_file("/bucket/models/tiny/2/manifest.json"))
     manifest["exports"]["int8"] = {
         "file": "runtimes/int8.safetensors",
         "sha256": hashlib.sha256(content).hexdigest(),
-        "size": len(content),
+        "size": size,
         "created_at": "2026-01-01",
         "golden_ctr_difference": 0.001,
     }
     there.pipe_file("/bucket/models/tiny/2/manifest.json", json.dumps(manifest).encode())
     there.pipe_file("/bucket/models/tiny/2/runtimes/int8.safetensors", content)
 
+
+def test_exported_runtimes_are_copied_too(there, store):
+    export_there(there, b"a runtime", size=len(b"a runtime"))
+
     folder = store.load("tiny", "2").folder
 
-    assert (folder / "runtimes" / "int8.safetensors").read_bytes() == content
+    assert (folder / "runtimes" / "int8.safetensors").read_bytes() == b"a runtime"
+
+
+def test_exported_runtimes_count_as_well_before_anything_is_copied(there, tmp_path):
+    export_there(there, b"a runtime", size=2**30)
+    store = RemoteStore(URL, tmp_path / "copies", StoreRules(max_version_bytes=2**20))
+
+    assert "CTR_MAX_VERSION_MIB allows 1,048,576" in refusal(lambda: store.load("tiny", "2"))
+    assert not list(store.root.rglob("*.safetensors"))
+
+
+def test_two_processes_may_share_their_copies(there, store, tmp_path, monkeypatch):
+    other = RemoteStore(URL, tmp_path / "copies")
+    monkeypatch.setattr(store, "_files", Interrupted(there, lambda: other.load("tiny", "2")))
+
+    store.load("tiny", "2")
+
+    assert not list(store.root.rglob(".*"))
 
 
 def test_a_damaged_copy_is_replaced(there, store):
@@ -216,6 +239,35 @@ def test_a_url_that_nothing_reads_refuses_to_start_in_one_line(url):
     assert len(str(refused.value).splitlines()) == 1
 
 
+def test_a_place_that_cannot_be_reached_refuses_to_start_in_one_line():
+    fsspec.register_implementation("unreachable", Unreachable, clobber=True)
+
+    with pytest.raises(StartupRefused, match=r"TimeoutError: nobody answers$"):
+        open_model_store("unreachable://models", ANY_VERSION)
+
+
+def test_a_place_for_copies_that_is_none_refuses_to_start_in_one_line(there, tmp_path):
+    root = RemoteStore(URL, tmp_path / "copies").root
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / root.name).write_text("in the way")
+
+    with pytest.raises(StartupRefused, match=r"^CTR_MODEL_COPIES: File exists$"):
+        RemoteStore(URL, tmp_path / "others")
+
+
+@pytest.mark.anyio
+async def test_while_it_cannot_be_read_what_is_in_memory_is_still_listed(there, store, monkeypatch):
+    registry = open_remote(store)
+    monkeypatch.setattr(store, "_files", Unlisted(there))
+
+    listed = await versions_of(registry, "tiny")
+    with pytest.raises(NotStored, match=r"cannot be read: .*: OSError: gone"):
+        await registry.activate("tiny", "2")
+
+    assert [(one.version, one.status.state) for one in listed] == [("1", "ACTIVE")]
+    await registry.drain()
+
+
 def test_a_place_without_a_protocol_is_a_folder(tmp_path):
     assert type(open_model_store(str(tmp_path), ANY_VERSION)) is ModelStore
 
@@ -231,6 +283,52 @@ class ReadOnly:
 
     def pipe_file(self, *_: object) -> None:
         raise PermissionError("read only")
+
+
+class Interrupted(ReadOnly):
+    """A file system where somebody else does something whenever a file is opened."""
+
+    def __init__(self, files: fsspec.AbstractFileSystem, meanwhile: Callable[[], object]) -> None:
+        super().__init__(files)
+        self._meanwhile = meanwhile
+
+    def open(self, path: str, mode: str) -> "Interrupting":
+        content = self._files.open(path, mode).getvalue()
+        return Interrupting(BytesIO(content), self._meanwhile)
+
+
+class Interrupting:
+    """A file of it, as it is read."""
+
+    def __init__(self, file: BinaryIO, meanwhile: Callable[[], object]) -> None:
+        self._file = file
+        self._meanwhile = meanwhile
+
+    def __enter__(self) -> "Interrupting":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, most: int) -> bytes:
+        self._meanwhile()
+        return self._file.read(most)
+
+
+class Unlisted(ReadOnly):
+    """A file system that says what is in a file, and not which files there are."""
+
+    def glob(self, _: str) -> list[str]:
+        raise OSError("gone")
+
+
+class Unreachable(fsspec.AbstractFileSystem):
+    """A file system that connects at once, as some do."""
+
+    protocol = "unreachable"
+
+    def __init__(self, **_: object) -> None:
+        raise TimeoutError("nobody answers")
 
 
 def open_remote(store: RemoteStore) -> Registry:
