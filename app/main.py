@@ -91,6 +91,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
         resuming = loop.create_task(rollouts.resume())
         yield
         resuming.cancel()
+        await asyncio.wait([resuming])
         await rollouts.close()
         await _drain(registry, lifecycle)
         if recorder is not None:

@@ -5,10 +5,12 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from app.errors import (
     ArtifactRefused,
@@ -31,6 +33,12 @@ from app.registry.servable import Servable
 
 Event = Literal["started", "changed", "promoted", "rolled_back", "stopped", "failed"]
 EVENTS: tuple[Event, ...] = ("started", "changed", "promoted", "rolled_back", "stopped", "failed")
+
+ASKED_FOR = "asked for"  # by an operator, who gives no reason
+
+Record = dict[str, Any]  # of the journal
+ASKED = tuple(field.name for field in fields(RolloutPlan))  # what of a record was asked for
+_plan = TypeAdapter(RolloutPlan)
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +67,9 @@ class Rollouts:
         self._changing: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._models.on_swap = self._swapped
+        for name in self._models.servables:
+            for event in EVENTS:  # there from the start, so that a first one is an increase
+                metrics.rollout_events.labels(name, event)
 
     async def start(self, name: str, plan: RolloutPlan) -> None:
         """Loads the version and begins; the same version and mode again only changes the percent.
@@ -70,7 +81,7 @@ class Rollouts:
             self._check_not_active(name, plan)
             under_way = self._trials.get(name)
             if under_way is not None and _is_same(under_way.plan, plan):
-                await self._record(under_way, "changed", "asked for", plan)
+                await self._record(under_way, "changed", plan)
                 under_way.follow(plan, self._models)
                 return
             if under_way is not None:
@@ -110,9 +121,7 @@ class Rollouts:
                 continue
             last = self._last[name] = records[-1]
             if last.get("event") in UNDER_WAY:
-                await self._resume(
-                    name, RolloutPlan(last["version"], last["mode"], last["percent"])
-                )
+                await self._resume(name, last)
 
     async def close(self) -> None:
         """Without a record: they are resumed at the next start."""
@@ -134,7 +143,7 @@ class Rollouts:
             self._decide,
             monotonic_s=self._monotonic_s,
         )
-        await self._record(trial, "started", "asked for", plan)
+        await self._record(trial, "started", plan)
         self._trials[name] = trial
         self._shown[name] = ShownTrial(trial, self._metrics)
         trial.begin(self._models)
@@ -148,11 +157,12 @@ class Rollouts:
             raise InvalidRequest([FieldError("version", f"{active.key} is active already")])
         return active
 
-    async def _resume(self, name: str, plan: RolloutPlan) -> None:
+    async def _resume(self, name: str, record: Record) -> None:
         try:
-            await self.start(name, plan)
-        except CtrError as error:
-            log.warning("a rollout is not resumed", extra={"model": name, "reason": error.detail})
+            await self.start(name, _plan.validate_python({one: record.get(one) for one in ASKED}))
+        except (CtrError, ValidationError) as error:
+            reason = " ".join(str(error).split())
+            log.warning("a rollout is not resumed", extra={"model": name, "reason": reason})
 
     def _decide(self, trial: Trial, verdict: Verdict) -> None:
         """Called between two requests."""
@@ -168,6 +178,9 @@ class Rollouts:
             if verdict.decision == "roll_back":
                 await self._end(trial, "rolled_back", verdict.reason)
                 return
+            if self._models.servables[name] is not trial.active:
+                await self._end(trial, "stopped", self._activated_by_hand(name))
+                return
             try:
                 await self._registry.activate(name, trial.plan.version)
             except CtrError as error:
@@ -181,44 +194,56 @@ class Rollouts:
         if trial is None or trial.is_over:
             return
         trial.end(self._models)
-        active = self._models.servables[name].key
-        self._own(self.stop(name, f"an operator has activated {active}"))
+        self._own(self.stop(name, self._activated_by_hand(name)))
+
+    def _activated_by_hand(self, name: str) -> str:
+        return f"an operator has activated {self._models.servables[name].key}"
 
     async def _end(self, trial: Trial, event: Event, reason: str) -> None:
         key = trial.challenger.key
         trial.end(self._models)
         await trial.copies.close()
+        record = _record_of(trial, event, reason, trial.plan)
         try:
-            await self._record(trial, event, reason, trial.plan)
+            await self._store(key.name, record)
         except NotStored:
             log.exception("the end of a rollout is not on disk", extra={"model": str(key)})
+        self._tell(key.name, record)
         self._trials.pop(key.name, None)
         if (shown := self._shown.pop(key.name, None)) is not None:
             shown.close()
         if self._models.servables[key.name] is not trial.challenger:
             await self._registry.unload(key.name, key.version)
 
-    async def _record(self, trial: Trial, event: Event, reason: str, plan: RolloutPlan) -> None:
-        """Raises NotStored."""
-        name = trial.active.key.name
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        record = {"at": at, "event": event, "reason": reason, **_state_of(trial), **asdict(plan)}
-        self._last[name] = record
-        self._metrics.rollout_events.labels(name, event).inc()
-        say = log.error if event in {"rolled_back", "failed"} else log.info
-        say("rollout", extra={"model": f"{name}@{plan.version}", "event": event, "reason": reason})
+    async def _record(self, trial: Trial, event: Event, plan: RolloutPlan) -> None:
+        """Raises NotStored, and then it has not happened."""
+        name, record = trial.active.key.name, _record_of(trial, event, ASKED_FOR, plan)
+        await self._store(name, record)
+        self._tell(name, record)
+
+    async def _store(self, name: str, record: Record) -> None:
         try:
             await asyncio.to_thread(append, self._registry.store, name, record)
         except (OSError, ArtifactRefused) as error:
-            raise NotStored(f"the model store cannot say that a rollout {event}: {error}") from None
+            raise NotStored(
+                f"the model store cannot say that a rollout {record['event']}: {error}"
+            ) from None
+
+    def _tell(self, name: str, record: Record) -> None:
+        event = record["event"]
+        self._last[name] = record
+        self._metrics.rollout_events.labels(name, event).inc()
+        say = log.error if event in {"rolled_back", "failed"} else log.info
+        model = f"{name}@{record['version']}"
+        say("rollout", extra={"model": model, "event": event, "reason": record["reason"]})
 
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(partial(_tell, self._tasks))
+        task.add_done_callback(partial(_forget, self._tasks))
 
 
-def _tell(tasks: set[asyncio.Task[Any]], task: asyncio.Task[Any]) -> None:
+def _forget(tasks: set[asyncio.Task[Any]], task: asyncio.Task[Any]) -> None:
     tasks.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a rollout could not be ended", exc_info=error)
@@ -226,6 +251,11 @@ def _tell(tasks: set[asyncio.Task[Any]], task: asyncio.Task[Any]) -> None:
 
 def _is_same(under_way: RolloutPlan, plan: RolloutPlan) -> bool:
     return (under_way.version, under_way.mode) == (plan.version, plan.mode)
+
+
+def _record_of(trial: Trial, event: Event, reason: str, plan: RolloutPlan) -> Record:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {"at": at, "event": event, "reason": reason, **_state_of(trial), **asdict(plan)}
 
 
 def _state_of(trial: Trial) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Trial:
         self._split = UserSplit(self.challenger.version.reference, plan.percent)
         name = self.active.key.name
         models.canaries.pop(name, None)
-        if plan.mode == "canary":
+        if plan.mode == "canary" and not self.is_over:
             models.canaries[name] = Canary(self.challenger, self._split)
 
     def end(self, models: ServedModels) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from app.core.calibration import Platt
 from app.core.deadline import Deadline, StageTimes
-from app.errors import EngineFailed, InvalidRequest, UnknownModel, UnknownVersion
+from app.errors import EngineFailed, InvalidRequest, NotStored, UnknownModel, UnknownVersion
 from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.registry.rollout.copies import CopyRoom
@@ -250,6 +250,31 @@ async def test_what_an_operator_activates_ends_a_rollout(service, by_hand):
     assert f"an operator has activated tiny@{by_hand}" in service.journal()[-1]["reason"]
 
 
+async def test_what_an_operator_activates_is_not_taken_back_by_a_promotion(service):
+    await service.roll_out(SAME)
+    async with service.rollouts._changing["tiny"]:  # whoever carries the verdict out waits
+        while not service.trial.is_over:
+            await service.ask()
+        await service.registry.activate("tiny", OTHER)
+
+    await asyncio.wait(service.rollouts._tasks)
+
+    assert service.active == OTHER
+    assert service.events() == ["started", "stopped"]
+    assert service.registry.models.canaries == {}
+
+
+async def test_a_rollout_that_cannot_be_written_down_does_not_begin(service, root):
+    (root / "tiny" / "rollouts.jsonl").mkdir()  # where a file has to be
+
+    with pytest.raises(NotStored):
+        await service.roll_out(SAME)
+
+    assert service.rollouts.describe("tiny") == {"under_way": None, "last": None}
+    assert service.metrics.rollout_events.labels("tiny", "started")._value.get() == 0
+    assert states(service.registry)[SAME] == "STORED"
+
+
 async def test_a_rollout_goes_on_after_a_restart_with_nothing_learned(service, root):
     await service.roll_out(SAME, percent=25)
     await service.rollouts.close()
@@ -261,6 +286,42 @@ async def test_a_rollout_goes_on_after_a_restart_with_nothing_learned(service, r
     assert restarted.trial.comparison.pairs.requests == 0
     await restarted.rollouts.close()
     await restarted.registry.drain()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"event": "started"},
+        {"event": "started", "version": 2, "mode": "canary", "percent": 5},
+        {"event": "started", "version": "2", "mode": "sideways", "percent": 5},
+        {"event": "started", "version": "2", "mode": "canary", "percent": "many"},
+    ],
+)
+async def test_a_journal_that_somebody_else_wrote_begins_nothing(service, root, caplog, record):
+    (root / "tiny" / "rollouts.jsonl").write_text(json.dumps(record) + "\n")
+
+    await service.rollouts.resume()
+
+    assert service.trial is None
+    assert "a rollout is not resumed" in caplog.text
+
+
+async def test_a_first_rollback_is_an_increase(service):
+    event = service.metrics.registry.get_sample_value
+
+    before = event("ctr_rollout_events_total", {"model": "tiny", "event": "rolled_back"})
+
+    assert before == 0
+
+
+async def test_a_rollout_that_is_over_takes_no_users_again(service):
+    await service.roll_out(SAME)
+    trial, models = service.trial, service.registry.models
+    trial.end(models)
+
+    trial.follow(trial.plan, models)
+
+    assert models.canaries == {}
 
 
 async def test_what_was_decided_is_still_known_after_a_restart_and_not_begun_again(service, root):
