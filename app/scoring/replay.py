@@ -10,6 +10,7 @@ import numpy as np
 from app.core.batch import Doubles, Floats, Rows
 from app.core.calibration import Calibration, ctr_of
 from app.core.schema import OOV_ROW
+from app.errors import StartupRefused
 from app.features.vocabulary import Vocabulary
 from app.inference.runtime import Runtime
 from app.recording.recorded_request import RecordedRequest
@@ -97,7 +98,7 @@ def compare(
 
     def row_in(version: LoadedVersion, record: RecordedRequest) -> int:
         vocabulary = vocabulary_of(record.model, record.version)
-        return _translated(record.user_row or OOV_ROW, vocabulary, version)
+        return _translated(_row_of(record, vocabulary), vocabulary, version)
 
     offline = OfflineComparison()
     for record, logits_C, version in _scored_again(records, version_of, row_in):
@@ -131,8 +132,19 @@ def _score(
     return np.split(logits_C, ends[:-1])
 
 
-def _same_row(_: LoadedVersion, record: RecordedRequest) -> int:
-    return OOV_ROW if record.user_row is None else record.user_row
+def _same_row(version: LoadedVersion, record: RecordedRequest) -> int:
+    return _row_of(record, version.encoder.vocabularies["user_id"])
+
+
+def _row_of(record: RecordedRequest, vocabulary: Vocabulary) -> int:
+    """Nothing behind this asks whether a table has a row. Raises StartupRefused."""
+    row = OOV_ROW if record.user_row is None else record.user_row
+    if not 0 <= row < vocabulary.rows:
+        raise StartupRefused(
+            f"{record.model}@{record.version} has no row {row} of users: it is not the version "
+            "that has scored these requests"
+        )
+    return row
 
 
 def _translated(row: int, vocabulary: Vocabulary, version: LoadedVersion) -> int:

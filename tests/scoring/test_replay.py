@@ -125,6 +125,20 @@ def test_users_whom_the_model_knows_are_scored_as_themselves_without_their_names
     assert not any(f'"{user}"' in path.read_text() for path in files_in(folder) for user in users)
 
 
+@pytest.mark.parametrize("options", [(), ("--against", "1")])
+def test_users_of_a_larger_table_are_those_of_another_version(tmp_path, options):
+    folder = recording_with_users(tmp_path / "store", tmp_path / "recorded", ["user-1"])
+    (path,) = files_in(folder)
+    record = json.loads(path.read_text().splitlines()[0]) | {"user_row": 10**12}
+    path.write_text(f"{json.dumps(record)}\n")
+
+    finished = ctr_serve("replay", str(folder), *options, CTR_MODEL_STORE=str(tmp_path / "store"))
+
+    assert finished.returncode == 2
+    assert finished.stderr.startswith("ctr-serve: known@1 has no row 1000000000000 of users")
+    assert finished.stderr.count("\n") == 1
+
+
 def test_another_version_knows_them_by_rows_of_its_own(tmp_path):
     users = [f"user-{number}" for number in range(50)]
     folder = recording_with_users(tmp_path / "store", tmp_path / "recorded", users)

@@ -8,7 +8,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save
 
-from app.core.batch import Floats, RaggedBatch
+from app.core.batch import Floats, RaggedBatch, Rows
+from app.core.schema import FeatureSchema
 from app.core.tensor_file import TensorFile
 from app.errors import ArtifactRefused
 from app.registry.model_store import HELD_OUT, Artifact
@@ -75,9 +76,49 @@ def held_out_of(artifact: Artifact) -> HeldOut | None:
         return None
     path = artifact.folder / HELD_OUT
     try:
-        return HeldOut.open(path)
+        held_out = HeldOut.open(path)
+        _check(held_out, artifact.manifest.features)
     except ValueError as error:
         raise ArtifactRefused(f"{path}: {error}") from error
+    return held_out
+
+
+def _check(held_out: HeldOut, schema: FeatureSchema) -> None:
+    """Nothing behind this asks whether a table has a row. Raises ValueError."""
+    batch, candidates = held_out.batch, len(held_out.labels_C)
+    users, behaviors = len(batch.lengths_U), int(batch.lengths_U.sum())
+    tables = (
+        (batch.behaviors_NF, behaviors, schema.behavior_fields),
+        (batch.user_sparse_US, users, schema.user_sparse_fields),
+        (batch.candidates_CF, candidates, schema.behavior_fields),
+        (batch.candidate_sparse_CS, candidates, schema.candidate_sparse_fields),
+    )
+    numbers = (
+        (batch.behavior_seconds_N, np.int64, (behaviors,)),
+        (batch.user_dense_UD, np.float32, (users, len(schema.user_dense_fields))),
+        (batch.candidate_dense_CD, np.float32, (candidates, len(schema.candidate_dense_fields))),
+    )
+    user_of_C = batch.user_of_C
+    fits = (
+        _are_below(batch.lengths_U, (users,), schema.max_behaviors + 1)
+        and _are_below(user_of_C, (candidates,), users)
+        and bool((user_of_C[1:] >= user_of_C[:-1]).all())
+        and all(
+            _are_below(rows, (count, len(fields_F)), [field.rows for field in fields_F])
+            for rows, count, fields_F in tables
+        )
+        and all(
+            values.dtype == np.dtype(kind) and values.shape == shape
+            for values, kind, shape in numbers
+        )
+    )
+    if not fits:
+        raise ValueError("not held-out samples of this version: they do not fit its tables")
+
+
+def _are_below(rows: Rows, shape: tuple[int, ...], limit: int | list[int]) -> bool:
+    is_in = (rows >= 0) & (rows < np.array(limit)) if rows.shape == shape else np.zeros(1)
+    return rows.dtype == np.int64 and bool(is_in.all())
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Held-out samples come back as they were, whole and in parts; anything else is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from safetensors.numpy import save
@@ -53,6 +55,28 @@ def test_a_file_of_something_else_is_refused(content, tmp_path):
     replace_file(artifact.folder, HELD_OUT, content)
 
     with pytest.raises(ArtifactRefused, match=r"held_out\.safetensors: not held-out samples"):
+        held_out_of(ModelStore(tmp_path).load("tiny", "2"))
+
+
+@pytest.mark.parametrize(
+    ("array", "value"),
+    [
+        ("candidates_CF", 10**9),
+        ("behaviors_NF", -1),
+        ("lengths_U", 10**6),
+        ("user_of_C", 10**6),
+        ("user_of_C", 0),  # after others
+    ],
+)
+def test_samples_that_tables_have_no_rows_for_are_refused(array, value, tmp_path):
+    artifact = publish_with_held_out(tmp_path)
+    held_out = held_out_of(artifact)
+    values = getattr(held_out.batch, array).copy()
+    values[-1] = value
+    batch = dataclasses.replace(held_out.batch, **{array: values})
+    replace_file(artifact.folder, HELD_OUT, HeldOut(batch, held_out.labels_C).to_bytes())
+
+    with pytest.raises(ArtifactRefused, match="they do not fit its tables"):
         held_out_of(ModelStore(tmp_path).load("tiny", "2"))
 
 
