@@ -5,6 +5,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +35,8 @@ from app.registry.servable import Servable
 Event = Literal["started", "changed", "promoted", "rolled_back", "stopped", "failed"]
 EVENTS: tuple[Event, ...] = ("started", "changed", "promoted", "rolled_back", "stopped", "failed")
 
+# An engine that hangs never gives its version back; the next rollout does not wait for that.
+FREED_WITHIN_S = 5.0
 ASKED_FOR = "asked for"  # by an operator, who gives no reason
 
 Record = dict[str, Any]  # of the journal
@@ -213,7 +216,9 @@ class Rollouts:
         if (shown := self._shown.pop(key.name, None)) is not None:
             shown.close()
         if self._models.servables[key.name] is not trial.challenger:
-            await self._registry.unload(key.name, key.version)
+            with suppress(TimeoutError):  # the registry goes on to wait for it
+                async with asyncio.timeout(FREED_WITHIN_S):
+                    await self._registry.unload(key.name, key.version)
 
     async def _record(self, trial: Trial, event: Event, plan: RolloutPlan) -> None:
         """Raises NotStored, and then it has not happened."""

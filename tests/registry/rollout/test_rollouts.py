@@ -381,3 +381,17 @@ class NotNumbers:
             replace(scores, logits_C=np.full_like(scores.logits_C, np.nan))
             for scores in self._prepared.results()
         ]
+
+
+async def test_a_challenger_that_is_never_given_back_holds_up_no_other_rollout(
+    service, monkeypatch
+):
+    monkeypatch.setattr("app.registry.rollout.rollouts.FREED_WITHIN_S", 0.01)
+    await service.roll_out(SAME)
+
+    with service.trial.challenger:  # as a request whose engine hangs does
+        await service.rollouts.stop("tiny", "asked for")
+        await service.roll_out(BOLDER)
+
+        assert service.trial.challenger.key.version == BOLDER
+        assert states(service.registry)[SAME] == "DRAINING"
