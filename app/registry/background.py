@@ -50,4 +50,6 @@ def step_back() -> None:
     """Only this thread, which only Linux can do; where that is refused it is less polite."""
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+            thread = threading.get_native_id()
+            politer = max(NICENESS, os.getpriority(os.PRIO_PROCESS, thread))  # root could step up
+            os.setpriority(os.PRIO_PROCESS, thread, politer)

@@ -66,7 +66,7 @@ static void *work(void *pool) {
 #ifdef __linux__
     /* Of this thread alone. A batch thread that is woken does not take the processor from the loop
      * that has just handed it its work; where that is refused it is merely less polite. */
-    setpriority(PRIO_PROCESS, 0, NICENESS);
+    if (getpriority(PRIO_PROCESS, 0) < NICENESS) setpriority(PRIO_PROCESS, 0, NICENESS);
     pthread_setschedparam(pthread_self(), SCHED_BATCH, &(struct sched_param){0});
     pthread_setname_np(pthread_self(), "ctr-kernel");
 #endif
