@@ -65,7 +65,7 @@ def test_what_cannot_be_made_is_refused_in_one_line(store, arguments, reason):
 
 
 def test_a_service_that_is_told_to_run_what_nobody_made_does_not_start(store):
-    finished = ctr_serve("serve", CTR_MODEL_STORE=str(store), CTR_RUNTIME="int8")
+    finished = ctr_serve("serve", CTR_PORT="0", CTR_MODEL_STORE=str(store), CTR_RUNTIME="int8")
 
     assert finished.returncode == 2
     assert finished.stderr == (
