@@ -34,7 +34,7 @@ from bench.race.contestants import Contestant
 from bench.race.latency import Summary, summarize
 from bench.race.schedule import UserStream, poisson_times
 from bench.race.workload import USERS, KnownIds, Shape, make_requests, write_histories
-from bench.serving import RunningService, running_service
+from bench.serving import RunningService, quiet_settings, running_service
 
 CONNECTIONS = 8
 MAY_BE_LONGER = 0.1  # p99 after the storm
@@ -109,11 +109,7 @@ def main() -> None:
     store = ModelStore(options.store)
     artifact = store.load(options.model, store.active_versions()[options.model])
     ids, shape = KnownIds.of(artifact), Shape(options.candidates, options.behaviors, 0.0)
-    settings = {
-        "CTR_MODEL_STORE": str(options.store),
-        "CTR_DEFAULT_MODEL": options.model,
-        "CTR_LOG_LEVEL": "WARNING",
-    }
+    settings = quiet_settings(options.store, options.model)
     with tempfile.TemporaryDirectory() as folder, embedded_redis() as redis_url:
         write_histories(redis_url, ids, options.behaviors)
         with running_service(redis_url, settings, log=Path(folder, "log")) as service:

@@ -26,7 +26,7 @@ from bench.race.contestants import Contestant
 from bench.race.latency import Outcomes, Seconds, summarize
 from bench.race.schedule import UserStream, poisson_times
 from bench.race.workload import USERS, KnownIds, Shape, make_requests, write_histories
-from bench.serving import RunningService, running_service
+from bench.serving import RunningService, quiet_settings, running_service
 
 CONNECTIONS = 8
 OK, OVERLOADED = 200, 429
@@ -42,11 +42,7 @@ def main() -> None:
     store = ModelStore(options.store)
     artifact = store.load(options.model, store.active_versions()[options.model])
     ids, shape = KnownIds.of(artifact), Shape(options.candidates, options.behaviors, 0.0)
-    settings = {
-        "CTR_MODEL_STORE": str(options.store),
-        "CTR_DEFAULT_MODEL": options.model,
-        "CTR_LOG_LEVEL": "WARNING",
-    }
+    settings = quiet_settings(options.store, options.model)
     users = UserStream(USERS)
     with tempfile.TemporaryDirectory() as folder, embedded_redis() as redis_url:
         write_histories(redis_url, ids, options.behaviors)

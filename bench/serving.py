@@ -40,6 +40,15 @@ class RunningService:
         return sum(float(value) for _, value in values)
 
 
+def quiet_settings(store: Path, model: str) -> dict[str, str]:
+    """Of a service with this model that logs trouble only."""
+    return {
+        "CTR_MODEL_STORE": str(store),
+        "CTR_DEFAULT_MODEL": model,
+        "CTR_LOG_LEVEL": "WARNING",
+    }
+
+
 @contextmanager
 def running_service(
     redis_url: str, settings: Mapping[str, str], *, log: Path, command: Sequence[str] = SERVE

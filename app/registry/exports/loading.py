@@ -15,7 +15,7 @@ from app.inference.portable.torchscript import TorchScriptRuntime
 from app.inference.runtime import Runtime
 from app.models.factory import Model
 from app.registry.exports.kinds import ExportedRuntime, export_name
-from app.registry.exports.stored_file import read_stored
+from app.registry.exports.stored_file import read_stored_model
 from app.registry.golden import TOLERANCE
 from app.registry.manifest import Export
 from app.registry.model_store import Artifact, verify_file
@@ -56,7 +56,7 @@ def open_export(
     """From a file that is what it should be. Raises ArtifactRefused if it does not fit."""
     match runtime:
         case "int8" | "bf16":
-            model = read_stored(artifact, runtime, path)
+            model = read_stored_model(artifact, runtime, path)
             return Named(_run(artifact, model, "auto", device, kept), runtime)
         case "torchscript":
             if device.type != "cpu":

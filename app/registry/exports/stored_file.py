@@ -41,7 +41,7 @@ def write_stored(artifact: Artifact, table_format: TableFormat, path: Path) -> N
     write_tensors(path, layout, parts_of)
 
 
-def read_stored(artifact: Artifact, table_format: TableFormat, path: Path) -> Model:
+def read_stored_model(artifact: Artifact, table_format: TableFormat, path: Path) -> Model:
     """Ready to score, its tables mapped. Raises ArtifactRefused if the file does not fit."""
     return filled(artifact, empty_model(artifact, table_format), map_tensors(path), path)
 
