@@ -181,3 +181,8 @@ class StartupRefused(Exception):
 
 class ArtifactRefused(StartupRefused):
     """A model version is damaged, foreign or does not reproduce its golden scores."""
+
+
+def one_line(text: object) -> str:
+    """Messages of libraries have line breaks, and every reason here is one line."""
+    return " ".join(str(text).split())

@@ -18,6 +18,7 @@ from app.api.problem import ErrorRenderer, add_error_handlers
 from app.api.rank_routes import RANK_PATH, rank_endpoint, rank_router
 from app.api.request_context import RequestContextMiddleware, RequestRecorder
 from app.api.shortcut import Shortcut
+from app.api.shown_models import ShownModels
 from app.api.wire import RankBody
 from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
@@ -55,8 +56,9 @@ def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together fro
     add_error_handlers(app, render_error)
     app.add_middleware(RequestContextMiddleware, recorder=recorder)
     app.include_router(rank_router(rank))
-    app.include_router(model_router(registry, rollouts))
-    app.include_router(admin_router(registry, labeling, rollouts, admin_key, limits))
+    shown = ShownModels(registry, rollouts)
+    app.include_router(model_router(shown))
+    app.include_router(admin_router(registry, labeling, rollouts, shown, admin_key, limits))
     app.include_router(
         probe_router(
             metrics.registry, lambda: registry.models.is_ready() and not lifecycle.is_stopping

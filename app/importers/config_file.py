@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from app.errors import StartupRefused
+from app.errors import StartupRefused, one_line
 from app.models.layers.attention_config import Units
 
 Parsed = TypeVar("Parsed")
@@ -68,7 +68,7 @@ def _sentence(error: ErrorDetails) -> str:
         return f"{where} is not an option that the importer knows"
     if error["type"] in ("json_invalid", "missing"):
         return f"{where}: {error['msg']}" if where else error["msg"]
-    message = " ".join(error["msg"].split()).removeprefix("Value error, ")
+    message = one_line(error["msg"]).removeprefix("Value error, ")
     given = error["input"]
     if isinstance(given, str | int | float):
         return f"{where} is {given!r:.80}: {message}"

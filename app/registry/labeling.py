@@ -61,10 +61,9 @@ class Labeling:
         try:
             labels = await asyncio.to_thread(change, self._registry.store, name)
         except (OSError, ArtifactRefused) as error:
-            reason = getattr(error, "strerror", None) or str(error)
             raise NotStored(
                 f"the model store cannot keep the labels of {name}, so they are as they were: "
-                f"{reason}"
+                f"{self._registry.store.public_reason(error)}"
             ) from None
         self._models.labels[name] = labels
         self._registry.let_go_of_others(name)

@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 from pydantic import Field, TypeAdapter, ValidationError
 
-from app.errors import ArtifactRefused, LabelRefused, UnknownLabel
+from app.errors import ArtifactRefused, LabelRefused, UnknownLabel, one_line
 from app.registry.manifest import VersionName
 from app.registry.model_store import ModelStore
 
@@ -33,7 +33,7 @@ def labels_of(store: ModelStore, name: str) -> Labels:
     try:
         return _labels.validate_json(text)
     except ValidationError as error:
-        reason = " ".join(error.errors()[0]["msg"].split())
+        reason = one_line(error.errors()[0]["msg"])
         raise ArtifactRefused(f"{store.home(name) / LABELS}: {reason}") from None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from app.errors import StartupRefused
+from app.errors import StartupRefused, one_line
 from app.inference.batch_policy import BatchPolicy
 from app.inference.cost_model import Size
 from app.inference.fused.runtime import KeptStates
@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 class Refusal:
     """Why a version cannot be served, in one line."""
 
-    reason: str
+    reason: str  # as anyone may read it
+    detail: str  # with paths, for the log
 
 
 class VersionLoader:
@@ -66,11 +67,11 @@ class VersionLoader:
         try:
             return self.load(key)
         except StartupRefused as refused:
-            return Refusal(_shortened(str(refused)))
+            return self._refusal(refused)
         except Exception as error:
             log.exception("a version could not be loaded", extra={"model": str(key)})
-            reason = " ".join(str(error).split())
-            return Refusal(_shortened(f"{key}: {type(error).__name__}: {reason}"))
+            unexpected = f"{key}: {type(error).__name__}: {one_line(error)}"
+            return self._refusal(StartupRefused(unexpected))
 
     def _recorded_sizes(self, name: str) -> list[Size]:
         """As far as one batch takes them: longer lists are computed in parts."""
@@ -99,7 +100,11 @@ class VersionLoader:
         try:
             return self.open(version)
         except StartupRefused as refused:
-            return Refusal(_shortened(str(refused)))
+            return self._refusal(refused)
+
+    def _refusal(self, refused: StartupRefused) -> Refusal:
+        reason, detail = self.store.public_reason(refused), str(refused)
+        return Refusal(_shortened(reason), _shortened(detail))
 
 
 def _shortened(reason: str) -> str:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file as map_tensors
 from torch import Tensor
 
 from app.core.schema import SparseField
-from app.errors import ArtifactRefused
+from app.errors import ArtifactRefused, one_line
 from app.features.vocabulary import Vocabulary
 from app.registry.durable_files import sync_folder, write_synced
 from app.registry.golden import GoldenRequests
@@ -89,6 +89,19 @@ class ModelStore:
     def __init__(self, root: Path, rules: StoreRules = ANY_VERSION) -> None:
         self.root = root
         self._rules = rules
+
+    def public_reason(self, error: Exception) -> str:
+        """Why something failed, in one line that names files as they are in the store.
+
+        Where the store is concerns whoever runs the service, and nobody who asks it.
+        """
+        reason = one_line(getattr(error, "strerror", None) or error)
+        for place in self._places():
+            beginning = rf"(?<![\w./-]){re.escape(place)}"
+            reason = re.sub(rf"{beginning}/(?=\w)", "", reason)
+            if "/" in place:  # otherwise it is a word like any other
+                reason = re.sub(rf"{beginning}(?![\w-])", "the model store", reason)
+        return reason
 
     def active_versions(self) -> dict[str, str]:
         """Every name that has an ACTIVE file, with the version in it. Raises ArtifactRefused."""
@@ -201,6 +214,10 @@ class ModelStore:
                 f"CTR_MAX_VERSION_MIB allows {self._rules.max_version_bytes:,}"
             )
 
+    def _places(self) -> list[str]:
+        """All that messages may call its root, the longest first."""
+        return [str(self.root.absolute()), str(self.root)]
+
     def _version_names(self, name: str) -> list[str]:
         return [path.parent.name for path in self.home(name).glob(f"[!.]*/{MANIFEST}")]
 
@@ -276,8 +293,7 @@ def _parse(path: Path, content: Source, parse: Callable[[Source], Content]) -> C
         reason = f"{where}: {first['msg']}" if where else first["msg"]
     except (SafetensorError, ValueError) as error:
         reason = str(error)
-    one_line = " ".join(reason.split())
-    raise ArtifactRefused(f"{path}: {one_line}")
+    raise ArtifactRefused(f"{path}: {one_line(reason)}")
 
 
 def _number_first(version: str) -> tuple[int, str]:

@@ -179,9 +179,9 @@ class Registry:
             try:
                 await asyncio.to_thread(write, self.store, key.name, key.version)
             except (OSError, ArtifactRefused) as error:
-                reason = getattr(error, "strerror", None) or str(error)
                 raise NotStored(
-                    f"the model store cannot say that {key} is active, so it is not: {reason}"
+                    f"the model store cannot say that {key} is active, so it is not: "
+                    f"{self.store.public_reason(error)}"
                 ) from None
             before = self.models.servables.get(key.name)
             self.models.serve(servable)
@@ -207,10 +207,10 @@ class Registry:
             loaded = await in_background(partial(self._loader.try_to_load, key))
         servable = loaded if isinstance(loaded, Refusal) else self._loader.try_to_open(loaded)
         if isinstance(servable, Refusal):
-            reason = servable.reason
-            self._states.become(key, VersionState.REFUSED, reason)
-            log.error("a version was refused", extra={"model": str(key), "reason": reason})
-            raise VersionRefused(reason)
+            extra = {"model": str(key), "reason": servable.detail}
+            log.error("a version was refused", extra=extra)
+            self._states.become(key, VersionState.REFUSED, servable.reason)
+            raise VersionRefused(servable.reason)
         self._loaded[key] = servable
         self._states.become(key, VersionState.READY)
         log.info("a version is loaded", extra=servable.description())
@@ -231,7 +231,8 @@ class Registry:
         try:
             return await asyncio.to_thread(read, *of)
         except (OSError, ArtifactRefused) as error:
-            raise NotStored(f"the model store cannot be read: {error}") from None
+            reason = self.store.public_reason(error)
+            raise NotStored(f"the model store cannot be read: {reason}") from None
 
     def _keeps(self, key: VersionKey) -> bool:
         if self._is_active(key) or key in self._held or self._wanted[key]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp, mkstemp
 from typing import TYPE_CHECKING, Any
 
-from app.errors import ArtifactRefused, StartupRefused
+from app.errors import ArtifactRefused, StartupRefused, one_line
 from app.registry.manifest import FileEntry, Manifest
 from app.registry.model_store import ACTIVE, ANY_VERSION, MANIFEST, Artifact, ModelStore, StoreRules
 from app.registry.signatures import SIGNATURE
@@ -74,7 +74,7 @@ class RemoteStore(ModelStore):
         try:
             self._files.pipe_file(self._at(f"{name}/{file}"), content.encode())
         except Exception as error:
-            raise OSError(f"{self._shown}/{name}/{file}: {_one_line(error)}") from error
+            raise OSError(f"{self._shown}/{name}/{file}: {_typed(error)}") from error
         super().replace_small(name, file, content)
 
     def read_manifest(self, name: str, version: str) -> Manifest:
@@ -95,6 +95,9 @@ class RemoteStore(ModelStore):
         for file, entry in {**manifest.files, **exports}.items():
             self._copy(f"{name}/{version}/{file}", entry)
         return super().load(name, version)
+
+    def _places(self) -> list[str]:
+        return [*super()._places(), self._shown, self._path, self._path.lstrip("/")]
 
     def _version_names(self, name: str) -> list[str]:
         with self._asking():
@@ -143,7 +146,7 @@ class RemoteStore(ModelStore):
         try:
             yield
         except Exception as error:  # every protocol has errors of its own
-            raise ArtifactRefused(f"{self._shown}: {_one_line(error)}") from error
+            raise ArtifactRefused(f"{self._shown}: {_typed(error)}") from error
 
 
 def _file_system(url: str) -> "tuple[AbstractFileSystem, str]":
@@ -158,7 +161,7 @@ def _file_system(url: str) -> "tuple[AbstractFileSystem, str]":
     try:
         found = url_to_fs(url)
     except Exception as error:  # some protocols connect here, and each has errors of its own
-        raise StartupRefused(f"CTR_MODEL_STORE={url}: {_one_line(error)}") from error
+        raise StartupRefused(f"CTR_MODEL_STORE={url}: {_typed(error)}") from error
     return found
 
 
@@ -181,5 +184,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _typed(error: Exception) -> str:
+    """What it says alone may be no more than a name."""
+    return f"{type(error).__name__}: {one_line(error)}"

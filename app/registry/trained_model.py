@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from app.errors import ArtifactRefused
+from app.errors import ArtifactRefused, one_line
 from app.models.factory import Model, build_model
 from app.models.layers.stored_table import TableFormat, with_stored_tables
 from app.registry.finite import non_finite
@@ -43,8 +43,7 @@ def filled(artifact: Artifact, model: Model, weights: Mapping[str, Tensor], file
     try:
         model.load_state_dict(_of_the_types(model, weights), assign=True)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise ArtifactRefused(f"{artifact.reference}: {reason}") from error
+        raise ArtifactRefused(f"{artifact.reference}: {one_line(error)}") from error
     name = non_finite(file)  # golden requests do not reach every row of a table
     if name is not None:
         raise ArtifactRefused(f"{artifact.reference}: {name} is not finite")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from app.core.request import RankRequest
-from app.errors import CtrError, StartupRefused
+from app.errors import CtrError, StartupRefused, one_line
 
 Advance = Callable[[int], None]  # told how much more of the file has been read
 ParseRow = Callable[[], RankRequest]
@@ -54,5 +54,5 @@ class RowReader:
                 yield Row(number, request)
 
     def _refusal(self, number: int, error: CtrError) -> StartupRefused:
-        reason = " ".join(error.detail.split())  # a field may have a name of several lines
+        reason = one_line(error.detail)  # a field may have a name of several lines
         return StartupRefused(f"{self._file.path}, {self._file.place} {number}: {reason}")

@@ -16,7 +16,7 @@ from app.registry.activation import activate, versions_before
 from app.registry.loading import VersionLoader
 from app.registry.model_store import ANY_VERSION, ModelStore, StoreRules
 from app.registry.opening import open_model_store
-from app.registry.overview import versions_of
+from app.registry.overview import Overview
 from app.registry.registry import Registry
 from app.registry.remote_store import RemoteStore
 from app.registry.served_models import ServedModels
@@ -260,11 +260,11 @@ async def test_while_it_cannot_be_read_what_is_in_memory_is_still_listed(there, 
     registry = open_remote(store)
     monkeypatch.setattr(store, "_files", Unlisted(there))
 
-    listed = await versions_of(registry, "tiny")
+    listed = await Overview(registry).versions("tiny")
     with pytest.raises(NotStored, match=r"cannot be read: .*: OSError: gone"):
         await registry.activate("tiny", "2")
 
-    assert [(one.version, one.status.state) for one in listed] == [("1", "ACTIVE")]
+    assert [(one.version, one.state) for one in listed] == [("1", "ACTIVE")]
     await registry.drain()
 
 

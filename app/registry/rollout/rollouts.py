@@ -20,6 +20,7 @@ from app.errors import (
     InvalidRequest,
     NotStored,
     UnknownModel,
+    one_line,
 )
 from app.monitoring.metrics import Metrics
 from app.registry.registry import Registry
@@ -164,8 +165,8 @@ class Rollouts:
         try:
             await self.start(name, _plan.validate_python({one: record.get(one) for one in ASKED}))
         except (CtrError, ValidationError) as error:
-            reason = " ".join(str(error).split())
-            log.warning("a rollout is not resumed", extra={"model": name, "reason": reason})
+            extra = {"model": name, "reason": one_line(error)}
+            log.warning("a rollout is not resumed", extra=extra)
 
     def _decide(self, trial: Trial, verdict: Verdict) -> None:
         """Called between two requests."""
@@ -231,7 +232,8 @@ class Rollouts:
             await asyncio.to_thread(append, self._registry.store, name, record)
         except (OSError, ArtifactRefused) as error:
             raise NotStored(
-                f"the model store cannot say that a rollout {record['event']}: {error}"
+                f"the model store cannot say that a rollout {record['event']}: "
+                f"{self._registry.store.public_reason(error)}"
             ) from None
 
     def _tell(self, name: str, record: Record) -> None:
