@@ -88,6 +88,7 @@ def build_service(settings: Settings, redis_url: str, lifecycle: Lifecycle) -> A
         beating = loop.create_task(lifecycle.heartbeat.beat(metrics.event_loop_lag_seconds))
         await _greet_redis(store)
         await labeling.resume()
+        registry.prepare_rollbacks()
         resuming = loop.create_task(rollouts.resume())
         yield
         resuming.cancel()

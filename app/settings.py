@@ -4,13 +4,28 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import StartupRefused
 
 PREFIX = "CTR_"
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+SHORTEST_KEY = 16  # characters: what anyone may guess at as often as they like
+
+
+def _key(key: SecretStr) -> SecretStr:
+    """One that is hard to guess, and that a header can carry."""
+    text = key.get_secret_value()
+    if len(text) < SHORTEST_KEY:
+        raise ValueError(
+            f"a key of less than {SHORTEST_KEY} characters can be guessed: make one with "
+            "`openssl rand -base64 24`"
+        )
+    if text != text.strip() or not text.isprintable():
+        raise ValueError("a key with a line break, or a space at its end, fits into no header")
+    return key
 
 
 class Settings(BaseSettings):
@@ -21,7 +36,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
 
-    admin_key: SecretStr | None = Field(
+    admin_key: Annotated[SecretStr, AfterValidator(_key)] | None = Field(
         default=None,
         description="whoever sends it may change what is served; unset: nobody may over HTTP",
     )
@@ -70,8 +85,7 @@ class Settings(BaseSettings):
     )
     keep_previous_version: bool = Field(
         default=True,
-        description="the version that was active before stays in memory, so that a rollback takes "
-        "no loading",
+        description="what a rollback would serve is in memory, so that it takes no loading",
     )
 
     redis_url: SecretStr | None = Field(
@@ -220,7 +234,8 @@ def read_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = PREFIX + "_".join(map(str, first["loc"])).upper()
-        raise StartupRefused(f"{name}: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise StartupRefused(f"{name}: {reason}") from None
 
 
 def unknown_variables() -> list[str]:

@@ -36,7 +36,7 @@ from bench.serving import RunningService, running_service
 from bench.traffic import Traffic
 
 NAME = "demo"
-KEY = "bench"
+KEY = "the key of a bench"
 CONNECTIONS = 4
 GIVE_UP_S = 120.0
 LOOK_EVERY_S = 0.05

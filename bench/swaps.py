@@ -33,7 +33,7 @@ from bench.known_requests import KnownRequest, known_requests
 from bench.replica import Replica
 from bench.second_version import store_with_two_versions
 
-KEY = "bench"
+KEY = "the key of a bench"
 READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.02
 MOST_P99_TIMES, MOST_MIB_PER_SWAP = 1.5, 1e6 / 2**20

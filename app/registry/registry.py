@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from app.errors import (
     ArtifactRefused,
+    CtrError,
     NotReady,
     NotStored,
     SwapRefused,
@@ -44,7 +45,7 @@ class Registry:
     def __init__(
         self, models: ServedModels, loader: VersionLoader, metrics: Metrics, *, keep_previous: bool
     ) -> None:
-        """`keep_previous` in memory, so that a rollback takes no loading."""
+        """`keep_previous`: what a rollback would serve is in memory, so that it takes no time."""
         self.models = models
         self.store = loader.store
         self._loader = loader
@@ -54,7 +55,7 @@ class Registry:
         self._loaded = models.loaded
         self._held: set[VersionKey] = set()  # loaded by `load`, until `unload`
         self._wanted: Counter[VersionKey] = Counter()  # by activations that wait for them
-        self._previous: dict[str, VersionKey] = {}
+        self._previous: dict[str, VersionKey] = {}  # what a rollback would serve
         self._loads: dict[VersionKey, asyncio.Task[Servable]] = {}
         self._drains: dict[VersionKey, asyncio.Task[None]] = {}
         self._swaps: Counter[str] = Counter()
@@ -76,7 +77,8 @@ class Registry:
         key = VersionKey(name, version)
         with self.wanting(key):
             servable = await self.in_memory(key)
-            self._held.add(key)
+            if not self._is_active(key):
+                self._held.add(key)
         return servable
 
     async def unload(self, name: str, version: str) -> None:
@@ -104,13 +106,17 @@ class Registry:
         active = self.models.servables.get(name)
         if active is None:
             raise UnknownModel(f"no model {name!r} is served here")
-        before = await self._read(versions_before, self.store, name, active.key.version)
-        if not before:
+        before = await self._before(active.key)
+        if before is None:
             raise SwapRefused(
                 f"no version of {name} was active before {active.key}: activate one by its number"
             )
-        key = VersionKey(name, before[0])
-        return await self._become_active(key, write_rolled_back, "rolled_back")
+        return await self._become_active(before, write_rolled_back, "rolled_back")
+
+    def prepare_rollbacks(self) -> None:
+        """Once, after the start: loads beside requests what rollbacks would serve."""
+        for servable in self.models.servables.values():
+            self._own(self._prepare_rollback(servable.key))
 
     def status(self, key: VersionKey) -> VersionStatus:
         return self._states.of(key)
@@ -155,17 +161,20 @@ class Registry:
     async def drain(self) -> None:
         """Everything accepted is answered, every thread has ended."""
         self._stopping = True
-        draining = self._own(self.models.drain())
-        if self._loads:
-            await asyncio.wait(self._loads.values())
-        for key in [key for key in self._loaded if not self._is_active(key)]:
+        self.models.stop()
+        while under_way := self._tasks.difference(self._drains.values()):
+            await asyncio.wait(under_way)  # loads and swaps, which change what there is to end
+        for key in list(self._loaded):
             self._let_go(key)
-        await asyncio.wait([draining, *self._tasks])
+        if self._drains:
+            await asyncio.wait(self._drains.values())
 
     async def _become_active(self, key: VersionKey, write: Write, outcome: str) -> Servable:
         swaps = self._swaps[key.name]
         with self.wanting(key), self._counting_failures(key):
             servable = await self.in_memory(key)
+            if self._stopping:
+                raise NotReady("the service is draining")
             # Whoever asked may leave: half of a swap is none.
             await asyncio.shield(self._own(self._swap(servable, write, swaps)))
         self._outcomes.labels(key.name, outcome).inc()
@@ -197,6 +206,36 @@ class Registry:
             self._previous[key.name] = before.key
             self._states.become(before.key, VersionState.READY)
         self.let_go_of_others(key.name)
+        self._own(self._prepare_rollback(key))
+
+    async def _prepare_rollback(self, active: VersionKey) -> None:
+        """What comes before the active version is in memory, and nothing else for its sake.
+
+        After a rollback that is another version than the one that was taken back.
+        """
+        if not self._keep_previous:
+            return
+        try:
+            before = await self._before(active)
+            if not self._is_active(active):
+                return  # what became active meanwhile prepares its own
+            self._previous.pop(active.name, None)
+            if before is None:
+                self.let_go_of_others(active.name)
+                return
+            self._previous[active.name] = before
+            with self.wanting(before):
+                await self.in_memory(before)
+        except NotReady:
+            return
+        except CtrError as error:
+            extra = {"model": str(active), "reason": error.detail}
+            log.warning("a rollback is not prepared", extra=extra)
+
+    async def _before(self, active: VersionKey) -> VersionKey | None:
+        """What a rollback would serve. Raises NotStored."""
+        before = await self._read(versions_before, self.store, active.name, active.version)
+        return VersionKey(active.name, before[0]) if before else None
 
     async def _load(self, key: VersionKey) -> Servable:
         await self._check_stored(key)

@@ -30,7 +30,7 @@ class ServedModels:
         self.default = default
         self.canaries: dict[str, Canary] = {}
         self.on_swap: Callable[[str], None] | None = None  # told the name of a model
-        self._draining = False
+        self._stopping = False
 
     def serve(self, servable: Servable) -> None:
         """From now on for every new request; whoever holds the one before is scored by that."""
@@ -86,12 +86,11 @@ class ServedModels:
 
     def is_ready(self) -> bool:
         """A servable exists only loaded, self-tested and warm."""
-        return bool(self.servables) and not self._draining
+        return bool(self.servables) and not self._stopping
 
-    async def drain(self) -> None:
-        self._draining = True
-        for servable in self.servables.values():
-            await servable.drain()
+    def stop(self) -> None:
+        """Not ready any more, whatever becomes of the servables."""
+        self._stopping = True
 
 
 def choose_default(active: Mapping[str, str], configured: str | None) -> str | None:

@@ -125,8 +125,10 @@ def test_with_a_wrong_key_nothing_happens(service, path, shown):
 
 
 def test_a_key_that_is_no_ascii_is_understood(root, redis_server):
-    with serving(patient(model_store=root, admin_key="schlüssel"), redis_server) as service:
-        shown = {"X-Admin-Key": "schlüssel".encode()}
+    with serving(
+        patient(model_store=root, admin_key="schlüssel zum laden"), redis_server
+    ) as service:
+        shown = {"X-Admin-Key": "schlüssel zum laden".encode()}
 
         assert service.client.post(ACTIVATE.format(2), headers=shown).status_code == 200
 

@@ -24,6 +24,7 @@ from tests.api.stub_apis import LIMITS
 from tests.artifacts import TINY_RATES, publish_tiny_version
 from tests.fakes import FailingEngine, StuckEngine
 from tests.registry.registries import rollouts_of
+from tests.registry.servables import ended
 from tests.serving import RunningService, patient, serving_api
 
 PATIENT = replace(LIMITS, body_timeout_s=60, default_deadline_ms=60_000, max_deadline_ms=60_000)
@@ -53,7 +54,7 @@ def opened(root: Path, redis_url: str, *, prior_fallback: bool) -> Iterator[Open
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         yield
-        await models.drain()
+        await ended(models)
         await features.close()
         await store.close()
 

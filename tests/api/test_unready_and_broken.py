@@ -23,7 +23,7 @@ def test_a_draining_service_is_alive_but_not_ready(model_store: Path) -> None:
     api = api_with(BuggyRanker(DETAIL), models, metrics)
     before = ask(api, "GET", "/health/ready")
 
-    asyncio.run(models.drain())
+    models.stop()
 
     live, ready = ask(api, "GET", "/health/live"), ask(api, "GET", "/health/ready")
     assert before.status_code == live.status_code == 200

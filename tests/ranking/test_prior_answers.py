@@ -26,7 +26,7 @@ from tests.artifacts import TINY_RATES, publish_tiny_version
 from tests.fakes import FailingEngine, ticket_until
 from tests.features.histories import history
 from tests.features.redis_stores import PATIENT_S, open_store, url_where_nothing_listens
-from tests.registry.servables import ROOMY, running
+from tests.registry.servables import ROOMY, ended, running
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +89,7 @@ async def ranker_of(
                 prior_fallback=prior_fallback,
             )
         finally:
-            await models.drain()
+            await ended(models)
             await features.close()
 
 

@@ -29,7 +29,7 @@ from tests.features.redis_stores import (
     silent_server,
     url_where_nothing_listens,
 )
-from tests.registry.servables import load
+from tests.registry.servables import ended, load
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +62,7 @@ async def open_ranker(
         try:
             yield Ranker(models, features, Admission(threads=1), metrics)
         finally:
-            await models.drain()
+            await ended(models)
             await features.close()
 
 

@@ -66,6 +66,12 @@ async def settled(registry: Registry, name: str, version: str) -> None:
         await asyncio.wait([drain])
 
 
+async def at_rest(registry: Registry) -> None:
+    """Returns once it does nothing any more beside requests."""
+    while registry._tasks:
+        await asyncio.wait(registry._tasks)
+
+
 def rollouts_of(registry: Registry, metrics: Metrics) -> Rollouts:
     """As the service has them, with nobody else in flight."""
     return Rollouts(registry, CopyRoom(Admission(threads=1), threads=1), GateRules(), metrics)

@@ -17,6 +17,7 @@ from app.monitoring.metrics import Metrics
 from app.registry.exports.loading import RuntimeName
 from app.registry.model_store import Artifact, ModelStore
 from app.registry.servable import Running, Servable, load_servable
+from app.registry.served_models import ServedModels
 from app.registry.trained_model import trained_model
 from tests.artifacts import CATEGORIES, DEVICES, ITEMS
 
@@ -80,3 +81,9 @@ def draw_request(random: np.random.Generator) -> Request:
 def draw_requests(count: int, *, seed: int = 0) -> list[Request]:
     random = np.random.default_rng(seed)
     return [draw_request(random) for _ in range(count)]
+
+
+async def ended(models: ServedModels) -> None:
+    """Everything that was asked of them is answered."""
+    for servable in models.servables.values():
+        await servable.drain()

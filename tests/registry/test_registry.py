@@ -24,7 +24,7 @@ from app.registry.registry import Registry
 from app.registry.servable import ScoredRequest, Servable
 from app.registry.version_states import VersionKey
 from tests.artifacts import publish_tiny_version
-from tests.registry.registries import open_registry, settled, states
+from tests.registry.registries import at_rest, open_registry, settled, states
 from tests.registry.servables import Request, direct_scores, draw_requests
 
 pytestmark = pytest.mark.anyio
@@ -121,6 +121,73 @@ async def test_rolling_back_twice_goes_back_twice(root):
     assert (once, active(registry)) == ("2", "1")
     with pytest.raises(SwapRefused, match="no version of tiny was active before tiny@1"):
         await registry.rollback("tiny")
+    await registry.drain()
+
+
+async def test_after_a_rollback_the_next_one_takes_no_loading_either(root):
+    metrics = Metrics()
+    registry = open_registry(root, metrics=metrics)
+    for version in ("2", "3"):
+        await registry.activate("tiny", version)
+
+    await registry.rollback("tiny")
+    await at_rest(registry)
+    once = states(registry)
+    loads = sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny")
+    await registry.rollback("tiny")
+    await at_rest(registry)
+
+    assert once == {"1": "READY", "2": "ACTIVE", "3": "STORED"}
+    assert states(registry) == {"1": "ACTIVE", "2": "STORED", "3": "STORED"}
+    assert sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny") == loads
+    await registry.drain()
+
+
+async def test_after_a_restart_a_rollback_takes_no_loading(root):
+    registry = open_registry(root)
+    await registry.activate("tiny", "3")
+    await registry.drain()
+
+    metrics = Metrics()
+    restarted = open_registry(root, metrics=metrics)
+    restarted.prepare_rollbacks()
+    await at_rest(restarted)
+    prepared = states(restarted)
+    loads = sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny")
+    await restarted.rollback("tiny")
+
+    assert prepared == {"1": "READY", "2": "STORED", "3": "ACTIVE"}
+    assert sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny") == loads
+    await restarted.drain()
+
+
+async def test_what_comes_before_and_is_refused_says_so_ahead_of_the_rollback(root, caplog):
+    registry = open_registry(root)
+    await registry.activate("tiny", "3")
+    await registry.drain()
+    weights = root / "tiny" / "1" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+
+    restarted = open_registry(root)
+    restarted.prepare_rollbacks()
+    await at_rest(restarted)
+
+    assert states(restarted) == {"1": "REFUSED", "2": "STORED", "3": "ACTIVE"}
+    assert "a rollback is not prepared" in caplog.messages
+    await restarted.drain()
+
+
+async def test_a_rollback_that_overtakes_its_preparation_is_not_kept_twice(root):
+    registry = open_registry(root)
+    for version in ("2", "3"):
+        await registry.activate("tiny", version)
+
+    await registry.rollback("tiny")
+    await registry.rollback("tiny")
+    await registry.activate("tiny", "3")
+    await at_rest(registry)
+
+    assert states(registry) == {"1": "READY", "2": "STORED", "3": "ACTIVE"}
     await registry.drain()
 
 

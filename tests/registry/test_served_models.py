@@ -1,14 +1,11 @@
 """Which model answers a request, and which one answers those that name none."""
 
-import asyncio
-
 import pytest
 
-from app.core.deadline import Deadline, StageTimes
-from app.errors import InvalidRequest, NotReady, StartupRefused, UnknownModel
+from app.errors import InvalidRequest, StartupRefused, UnknownModel
 from app.registry.served_models import ServedModels, choose_default
 from tests.artifacts import publish_tiny_version
-from tests.registry.servables import draw_requests, load
+from tests.registry.servables import load
 
 
 @pytest.mark.parametrize(
@@ -73,15 +70,9 @@ def test_nothing_loaded_is_not_ready(servables):
     assert ServedModels(servables, default="mine").is_ready()
 
 
-def test_draining_drains_every_model(tmp_path):
-    publish_tiny_version(tmp_path, "mine")
-    publish_tiny_version(tmp_path, "yours")
-    models = ServedModels({name: load(tmp_path, name) for name in ("mine", "yours")}, default=None)
-    (request,) = draw_requests(1)
+def test_models_that_are_stopped_are_not_ready(servables):
+    models = ServedModels(servables, default="mine")
 
-    asyncio.run(models.drain())
+    models.stop()
 
     assert not models.is_ready()
-    for name in ("mine", "yours"):
-        with pytest.raises(NotReady):
-            asyncio.run(models.route(name).score(*request, Deadline.after(30), StageTimes()))

@@ -33,6 +33,7 @@ def own_store(model_store: Path, tmp_path: Path) -> Path:
     ("variable", "value"),
     [
         ("CTR_PORT", "eighty"),
+        ("CTR_ADMIN_KEY", "15 characters!!"),
         ("CTR_DEVICE", "cuda:7"),
         ("CTR_REDIS_URL", "nonsense"),
         ("CTR_DEFAULT_MODEL", "nope"),
@@ -87,6 +88,8 @@ def test_a_process_whose_port_is_taken_names_the_address(model_store: Path) -> N
     [
         ("CTR_PORT", "-1"),
         ("CTR_PORT", "65536"),
+        ("CTR_ADMIN_KEY", "hunter2"),
+        ("CTR_ADMIN_KEY", "long enough, but of a file\n"),
         ("CTR_DEVICE", "gpu"),
         ("CTR_DEVICE", "cuda"),
         ("CTR_DEVICE", "cuda:-1"),
@@ -121,6 +124,17 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(
         read_settings()
 
     assert_one_line(refusal.value)
+
+
+def test_a_key_that_can_be_guessed_is_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CTR_ADMIN_KEY", PASSWORD)
+
+    with pytest.raises(StartupRefused, match="a key of less than 16 characters") as refusal:
+        read_settings()
+
+    assert PASSWORD not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

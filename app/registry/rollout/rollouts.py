@@ -16,9 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 from app.errors import (
     ArtifactRefused,
     CtrError,
-    FieldError,
-    InvalidRequest,
     NotStored,
+    SwapRefused,
     UnknownModel,
     one_line,
 )
@@ -78,11 +77,12 @@ class Rollouts:
     async def start(self, name: str, plan: RolloutPlan) -> None:
         """Loads the version and begins; the same version and mode again only changes the percent.
 
-        Raises InvalidRequest, UnknownModel, UnknownVersion, VersionRefused, NotStored or NotReady.
+        Raises InvalidRequest, UnknownModel, UnknownVersion, VersionRefused, SwapRefused for the
+        active version, NotStored or NotReady.
         """
         plan.check()
         async with self._changing[name]:
-            self._check_not_active(name, plan)
+            self._other_than(name, plan.version)
             under_way = self._trials.get(name)
             if under_way is not None and _is_same(under_way.plan, plan):
                 await self._record(under_way, "changed", plan)
@@ -91,10 +91,12 @@ class Rollouts:
             if under_way is not None:
                 await self._end(under_way, "stopped", f"{plan.version} is rolled out instead")
             challenger = await self._registry.load(name, plan.version)
+            active = self._other_than(name, plan.version)
             try:
-                await self._begin(self._check_not_active(name, plan), challenger, plan)
-            except CtrError:
-                await self._registry.unload(name, plan.version)
+                await self._begin(active, challenger, plan)
+            except NotStored:
+                with suppress(SwapRefused):  # it has become active, and stays
+                    await self._registry.unload(name, plan.version)
                 raise
 
     async def stop(self, name: str, reason: str) -> None:
@@ -151,14 +153,14 @@ class Rollouts:
         self._trials[name] = trial
         self._shown[name] = ShownTrial(trial, self._metrics)
         trial.begin(self._models)
+        if self._models.servables[name] is not active:  # since the record was on its way
+            await self._end(trial, "stopped", self._activated_by_hand(name))
 
-    def _check_not_active(self, name: str, plan: RolloutPlan) -> Servable:
-        """The active version, which is another one. Raises UnknownModel or InvalidRequest."""
-        active = self._models.servables.get(name)
-        if active is None:
-            raise UnknownModel(f"no model {name!r} is served here")
-        if active.key.version == plan.version:
-            raise InvalidRequest([FieldError("version", f"{active.key} is active already")])
+    def _other_than(self, name: str, version: str) -> Servable:
+        """The active version, which is another one. Raises UnknownModel or SwapRefused."""
+        active = self._models.active(name)
+        if active.key.version == version:
+            raise SwapRefused(f"{active.key} is active already: roll out another version")
         return active
 
     async def _resume(self, name: str, record: Record) -> None:

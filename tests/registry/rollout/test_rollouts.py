@@ -10,7 +10,14 @@ import pytest
 
 from app.core.calibration import Platt
 from app.core.deadline import Deadline, StageTimes
-from app.errors import EngineFailed, InvalidRequest, NotStored, UnknownModel, UnknownVersion
+from app.errors import (
+    EngineFailed,
+    InvalidRequest,
+    NotStored,
+    SwapRefused,
+    UnknownModel,
+    UnknownVersion,
+)
 from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from app.registry.rollout.copies import CopyRoom
@@ -19,7 +26,7 @@ from app.registry.rollout.plan import RolloutPlan
 from app.registry.rollout.rollouts import Rollouts
 from app.registry.rollout.user_split import UserSplit
 from tests.artifacts import publish_tiny_version
-from tests.registry.registries import open_registry, states
+from tests.registry.registries import open_registry, settled, states
 from tests.registry.servables import draw_request
 
 pytestmark = pytest.mark.anyio
@@ -264,6 +271,56 @@ async def test_what_an_operator_activates_is_not_taken_back_by_a_promotion(servi
     assert service.registry.models.canaries == {}
 
 
+async def test_a_version_that_became_active_while_it_was_loaded_is_refused_as_active(
+    service, monkeypatch
+):
+    load = service.registry.load
+
+    async def overtaken(name, version):
+        challenger = await load(name, version)
+        await service.registry.activate(name, version)
+        return challenger
+
+    monkeypatch.setattr(service.registry, "load", overtaken)
+
+    with pytest.raises(SwapRefused, match="tiny@2 is active already"):
+        await service.roll_out(SAME)
+
+    assert service.rollouts.describe("tiny") == {"under_way": None, "last": None}
+
+
+@pytest.mark.parametrize("by_hand", [SAME, BOLDER])
+async def test_what_is_activated_while_a_rollout_is_written_down_ends_it_too(
+    service, monkeypatch, by_hand
+):
+    store = service.rollouts._store
+
+    async def overtaken(name, record):
+        await store(name, record)
+        monkeypatch.setattr(service.rollouts, "_store", store)
+        await service.registry.activate(name, by_hand)
+
+    monkeypatch.setattr(service.rollouts, "_store", overtaken)
+
+    await service.roll_out(SAME)
+
+    assert service.trial is None
+    assert service.events() == ["started", "stopped"]
+    assert f"an operator has activated tiny@{by_hand}" in service.journal()[-1]["reason"]
+    assert all(servable.observers == () for servable in service.registry.models.loaded.values())
+
+
+async def test_a_version_that_is_active_is_not_held_beside_that(service):
+    await service.registry.activate("tiny", SAME)
+    await service.registry.load("tiny", SAME)
+
+    for version in (BOLDER, OTHER):
+        await service.registry.activate("tiny", version)
+    await settled(service.registry, "tiny", SAME)
+
+    assert states(service.registry)[SAME] == "STORED"
+
+
 async def test_a_rollout_that_cannot_be_written_down_does_not_begin(service, root):
     (root / "tiny" / "rollouts.jsonl").mkdir()  # where a file has to be
 
@@ -339,7 +396,7 @@ async def test_what_was_decided_is_still_known_after_a_restart_and_not_begun_aga
 @pytest.mark.parametrize(
     ("name", "plan", "error"),
     [
-        ("tiny", RolloutPlan(ACTIVE, "canary", 10), InvalidRequest),
+        ("tiny", RolloutPlan(ACTIVE, "canary", 10), SwapRefused),
         ("tiny", RolloutPlan(SAME, "canary", 51), InvalidRequest),
         ("tiny", RolloutPlan(SAME, "shadow", 101), InvalidRequest),
         ("tiny", RolloutPlan("99", "canary", 10), UnknownVersion),
