@@ -30,6 +30,7 @@ from app.ranking.ranker import Ranker
 from app.recording.record_files import RecordFiles
 from app.recording.recorder import Recorder
 from app.registry.background import prefer_requests
+from app.registry.copies import CopyPlace
 from app.registry.labeling import Labeling
 from app.registry.loading import VersionLoader
 from app.registry.model_store import StoreRules
@@ -170,7 +171,8 @@ def version_loader(
     rules = StoreRules.of(
         max_version_mib=settings.max_version_mib, trusted_keys=settings.trusted_keys
     )
-    store = open_model_store(settings.model_store, rules, copies=settings.model_copies)
+    copies = CopyPlace(settings.model_copies, settings.model_copies_mib * 2**20)
+    store = open_model_store(settings.model_store, rules, copies)
     device = resolve_device(settings.device)
     policy = BatchPolicy(
         max_batch_pairs=settings.max_batch_pairs or default_batch_pairs(device),

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     model_copies: Path | None = Field(
         default=None, description="folder for copies of a URL's files; unset: one for the process"
     )
+    model_copies_mib: int = Field(
+        default=65_536, ge=1, le=2**30, description="space for them, per URL; the oldest make room"
+    )
     default_model: str | None = Field(
         default=None,
         description="the model of requests that name none; unset: the only one there is",

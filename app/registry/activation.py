@@ -12,7 +12,7 @@ REMEMBERED = 20
 
 def activate(store: ModelStore, name: str, version: str) -> None:
     """Raises ArtifactRefused if there is no such version or it is not intact; OSError."""
-    store.load(name, version)
+    store.verify(name, version)
     write_active(store, name, version)
 
 

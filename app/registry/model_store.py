@@ -3,8 +3,9 @@
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeVar
@@ -46,19 +47,46 @@ Content = TypeVar("Content")
 _name = TypeAdapter[str](ModelName)
 
 
+class StoredWeights(Mapping[str, Tensor]):
+    """Mapped, not read, from a file that is verified when somebody first looks: not all runtimes
+    need it."""
+
+    def __init__(self, open_file: Callable[[], Mapping[str, Tensor]]) -> None:
+        self._open = open_file
+
+    @cached_property
+    def _tensors(self) -> Mapping[str, Tensor]:
+        return self._open()
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Raises ArtifactRefused, as everything here, if the file is not what it should be."""
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A version whose files are what its manifest says they are.
+    """A version whose files are what its manifest says they are, once somebody opens them.
 
     Weights and vocabularies are mapped, not read: they take memory where they are looked at.
     """
 
+    store: "ModelStore"
     manifest: Manifest
     folder: Path
     weights: Mapping[str, Tensor]
     vocabularies: Mapping[str, Vocabulary]
     golden: GoldenRequests
     priors: Priors
+
+    def path_of(self, file: str, entry: FileEntry) -> Path:
+        """A file or an export of the version, verified. Raises ArtifactRefused."""
+        return self.store.verified(self.manifest, file, entry)
 
     @property
     def reference(self) -> str:
@@ -106,8 +134,8 @@ class ModelStore:
     def active_versions(self) -> dict[str, str]:
         """Every name that has an ACTIVE file, with the version in it. Raises ArtifactRefused."""
         self._check_root()
-        files = sorted(self.root.glob(f"*/{ACTIVE}"))
-        return {file.parent.name: _read_active(file) for file in files}
+        active = {name: self._active(name) for name in self._active_names()}
+        return {name: version for name, version in active.items() if version is not None}
 
     def names(self) -> list[str]:
         """Every name that has a version."""
@@ -116,8 +144,7 @@ class ModelStore:
     def active_version(self, name: str) -> str | None:
         """Of one name. Raises ArtifactRefused where its ACTIVE file cannot be understood."""
         self._check_root()
-        file = self.root / checked_name(name) / ACTIVE
-        return _read_active(file) if file.exists() else None
+        return self._active(checked_name(name))
 
     def versions(self, name: str) -> list[str]:
         """Published versions of a name, in the order of their numbers."""
@@ -132,13 +159,12 @@ class ModelStore:
 
     def read_small(self, name: str, file: str) -> str | None:
         """A text beside the versions of a name; None if there is none. Raises ArtifactRefused."""
-        path = self.home(name) / file
-        if not path.exists():
-            return None
+        relative = f"{checked_name(name)}/{file}"
+        content = self._content(relative, MAX_TEXT_BYTES)
         try:
-            return read_stored(path, MAX_TEXT_BYTES).decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ArtifactRefused(f"{path}: {error}") from error
+            return None if content is None else content.decode()
+        except UnicodeDecodeError as error:
+            raise ArtifactRefused(f"{self._place_of(relative)}: {error}") from error
 
     def replace_small(self, name: str, file: str, content: str) -> None:
         """Whoever reads sees the old content or the new. Raises OSError."""
@@ -151,55 +177,64 @@ class ModelStore:
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
-    def glance(self, name: str, version: str) -> Manifest:
-        """As `read_manifest`, for a list: perhaps not the newest word of another machine."""
-        return self.read_manifest(name, version)
-
     def read_manifest(self, name: str, version: str) -> Manifest:
         """Raises ArtifactRefused if there is none or it cannot be understood."""
-        path = self.folder(name, version) / MANIFEST
-        try:
-            check_folder(path.parent)
-            content = read_stored(path, MAX_MANIFEST_BYTES)
-        except OSError as error:
-            raise ArtifactRefused(
-                f"{name} has no version {version}: {path}: {error.strerror}"
-            ) from error
-        self._check_signature(f"{name}@{version}", path.parent, content)
+        relative = f"{checked_name(name)}/{checked_name(version)}/{MANIFEST}"
+        path = self._place_of(relative)
+        check_folder(self.folder(name, version))
+        content = self._content(relative, MAX_MANIFEST_BYTES)
+        if content is None:
+            raise ArtifactRefused(f"{name} has no version {version}: there is no {path}")
+        self._check_signature(name, version, content)
         manifest = _parse(path, content, Manifest.model_validate_json)
         if (manifest.name, manifest.version) != (name, version):
             raise ArtifactRefused(f"{path} is the manifest of {manifest.name}@{manifest.version}")
         return manifest
 
-    def load(self, name: str, version: str) -> Artifact:
-        """Reads a version and compares every file with its hash. Raises ArtifactRefused."""
+    def verified(self, manifest: Manifest, file: str, entry: FileEntry) -> Path:
+        """Where a file of a version is, read through once. Raises ArtifactRefused."""
+        path = self.folder(manifest.name, manifest.version) / file
+        verify_file(path, entry)
+        return path
+
+    def verify(self, name: str, version: str) -> Manifest:
+        """Every file but exports, which are verified when they are loaded. Raises
+        ArtifactRefused."""
         manifest = self.read_manifest(name, version)
-        folder = self.folder(name, version)
-        self.check_size(manifest)
         for file, entry in manifest.files.items():
-            verify_file(folder / file, entry)
+            self.verified(manifest, file, entry)
+        return manifest
+
+    def load(self, name: str, version: str) -> Artifact:
+        """Compares files with their hashes: weights, held-out samples and exports when somebody
+        opens them, all others now. Raises ArtifactRefused."""
+        manifest = self.read_manifest(name, version)
+        self.check_size(manifest)
+        manifest_path = self._place_of(f"{name}/{version}/{MANIFEST}")
         vocabulary_files = {
             field.name: vocabulary_file(field) for field in manifest.features.sparse_fields
         }
         missing = {WEIGHTS, GOLDEN, *vocabulary_files.values()} - set(manifest.files)
         if missing:
-            raise ArtifactRefused(f"{folder / MANIFEST} does not list {min(missing)}")
+            raise ArtifactRefused(f"{manifest_path} does not list {min(missing)}")
         if manifest.golden_sha256 != manifest.files[GOLDEN].sha256:
-            raise ArtifactRefused(f"{folder / MANIFEST} has two different digests of {GOLDEN}")
+            raise ArtifactRefused(f"{manifest_path} has two different digests of {GOLDEN}")
 
         def opened(file: str, open_file: Callable[[Path], Content]) -> Content:
-            return _parse(folder / file, folder / file, open_file)
+            path = self.verified(manifest, file, manifest.files[file])
+            return _parse(path, path, open_file)
 
         def parsed(file: str, parse: Callable[[bytes], Content]) -> Content:
-            return _parse(folder / file, read_stored(folder / file, MAX_PARSED_BYTES), parse)
+            return opened(file, lambda path: parse(read_stored(path, MAX_PARSED_BYTES)))
 
         def rates(content: bytes) -> Sequence[SmoothedRates]:
             return rates_from_bytes(content, manifest.features)
 
         return Artifact(
+            self,
             manifest,
-            folder,
-            opened(WEIGHTS, map_tensors),
+            self.folder(name, version),
+            StoredWeights(partial(opened, WEIGHTS, map_tensors)),
             {name: opened(file, Vocabulary.open) for name, file in vocabulary_files.items()},
             parsed(GOLDEN, GoldenRequests.model_validate_json),
             Priors(manifest.prior_ctr, parsed(PRIORS, rates) if PRIORS in manifest.files else ()),
@@ -221,12 +256,37 @@ class ModelStore:
     def _version_names(self, name: str) -> list[str]:
         return [path.parent.name for path in self.home(name).glob(f"[!.]*/{MANIFEST}")]
 
-    def _check_signature(self, reference: str, folder: Path, manifest: bytes) -> None:
+    def _active_names(self) -> list[str]:
+        return sorted(file.parent.name for file in self.root.glob(f"*/{ACTIVE}"))
+
+    def _active(self, name: str) -> str | None:
+        content = self._content(f"{name}/{ACTIVE}", MAX_TEXT_BYTES)
+        if content is None:
+            return None
+        try:
+            return checked_name(content.decode().strip())
+        except (UnicodeDecodeError, ArtifactRefused) as error:
+            raise ArtifactRefused(f"{self._place_of(f'{name}/{ACTIVE}')}: {error}") from None
+
+    def _content(self, relative: str, max_bytes: int) -> bytes | None:
+        """Of a small file; None if there is none. Raises ArtifactRefused."""
+        path = self.root / relative
+        try:
+            return read_stored(path, max_bytes)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise ArtifactRefused(f"{path}: {error.strerror}") from error
+
+    def _place_of(self, relative: str) -> str:
+        """For messages."""
+        return str(self.root / relative)
+
+    def _check_signature(self, name: str, version: str, manifest: bytes) -> None:
         if self._rules.trusted_keys is None:
             return
-        file = folder / SIGNATURE
-        signature = read_stored(file, MAX_SIGNATURE_BYTES) if file.exists() else None
-        self._rules.trusted_keys.check(reference, manifest, signature)
+        signature = self._content(f"{name}/{version}/{SIGNATURE}", MAX_SIGNATURE_BYTES)
+        self._rules.trusted_keys.check(f"{name}@{version}", manifest, signature)
 
     def _check_root(self) -> None:
         if not self.root.is_dir():
@@ -256,17 +316,6 @@ def vocabulary_file(field: SparseField) -> str:
     return f"vocabulary/{field.name}.safetensors"
 
 
-def _read_active(file: Path) -> str:
-    try:
-        version = read_stored(file, MAX_TEXT_BYTES).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactRefused(f"{file}: {error}") from error
-    try:
-        return checked_name(version)
-    except ArtifactRefused as refused:
-        raise ArtifactRefused(f"{file}: {refused}") from None
-
-
 def verify_file(path: Path, entry: FileEntry) -> None:
     """Reads through it, whatever its size. Raises ArtifactRefused if it is another file."""
     try:
@@ -284,7 +333,7 @@ def verify_file(path: Path, entry: FileEntry) -> None:
         check_tensors(path)
 
 
-def _parse(path: Path, content: Source, parse: Callable[[Source], Content]) -> Content:
+def _parse(path: Path | str, content: Source, parse: Callable[[Source], Content]) -> Content:
     try:
         return parse(content)
     except ValidationError as error:

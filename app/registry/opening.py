@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from app.registry.copies import CopyPlace
 from app.registry.model_store import ModelStore, StoreRules
 from app.registry.remote_store import RemoteStore, is_url
 
 
-def open_model_store(place: str, rules: StoreRules, *, copies: Path | None = None) -> ModelStore:
-    """`copies`: where those of a URL's files are kept. Raises StartupRefused."""
+def open_model_store(place: str, rules: StoreRules, copies: CopyPlace) -> ModelStore:
+    """`copies`: of a URL's files. Raises StartupRefused."""
     if is_url(place):
         return RemoteStore(place, copies, rules)
     return ModelStore(Path(place), rules)

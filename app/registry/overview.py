@@ -111,6 +111,6 @@ def _summaries(store: ModelStore, name: str) -> Mapping[str, VersionSummary]:
 
 def _summary(store: ModelStore, name: str, version: str) -> VersionSummary:
     try:
-        return VersionSummary.of(store.glance(name, version))
+        return VersionSummary.of(store.read_manifest(name, version))
     except ArtifactRefused as refused:
         return VersionSummary(reason=store.public_reason(refused))

@@ -37,9 +37,14 @@ def read_stored(path: Path, max_bytes: int) -> bytes:
     check_stored(path)
     with path.open("rb") as file:
         content = file.read(max_bytes + 1)
+    check_length(path, content, max_bytes)
+    return content
+
+
+def check_length(path: Path | str, content: bytes, max_bytes: int) -> None:
+    """Raises ArtifactRefused for what is too large, of which one byte more is enough."""
     if len(content) > max_bytes:
         raise ArtifactRefused(f"{path} is larger than {max_bytes:,} bytes")
-    return content
 
 
 def check_tensors(path: Path) -> None:

@@ -51,7 +51,24 @@ def folder(store: ModelStore) -> Path:
 
 
 def refused_load(store: ModelStore) -> str:
-    return refusal(lambda: store.load("tiny", "1"))
+    return refusal(lambda: dict(store.load("tiny", "1").weights))
+
+
+@every_file
+def test_all_files_can_be_verified_without_loading_them(store, folder, file):
+    before = store.verify("tiny", "1")
+    (folder / file).write_bytes(b"\0" + (folder / file).read_bytes()[1:])
+
+    assert before.version == "1"
+    assert f"{folder / file} is not the file" in refusal(lambda: store.verify("tiny", "1"))
+
+
+def test_weights_are_left_alone_until_somebody_looks_at_them(store, folder):
+    (folder / "weights.safetensors").unlink()
+
+    weights = store.load("tiny", "1").weights
+
+    assert f"{folder / 'weights.safetensors'}: No such file" in refusal(lambda: len(weights))
 
 
 def test_the_manifest_names_every_file_and_no_other(store, folder):
@@ -257,8 +274,8 @@ def test_a_name_that_is_not_safe_as_a_folder_is_refused(store, name):
 def test_an_unknown_version_is_refused_with_its_path(store):
     message = refusal(lambda: store.load("tiny", "7"))
 
-    assert message.startswith("tiny has no version 7: ")
-    assert message.endswith("tiny/7/manifest.json: No such file or directory")
+    assert message.startswith("tiny has no version 7: there is no /")
+    assert message.endswith("tiny/7/manifest.json")
 
 
 def test_an_unknown_name_has_no_versions(store):

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 import fsspec
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from app.errors import NotStored, StartupRefused, VersionRefused
 from app.monitoring.metrics import Metrics
-from app.registry.activation import activate, versions_before
+from app.registry.activation import activate, versions_before, write_active
+from app.registry.copies import CopyPlace
 from app.registry.loading import VersionLoader
-from app.registry.model_store import ANY_VERSION, ModelStore, StoreRules
+from app.registry.model_store import ANY_VERSION, Artifact, ModelStore, StoreRules
 from app.registry.opening import open_model_store
 from app.registry.overview import Overview
 from app.registry.registry import Registry
@@ -27,6 +30,7 @@ from tests.registry.registries import loader_of, states
 from tests.registry.versions import refusal
 
 URL = "memory://bucket/models"
+NOWHERE = CopyPlace(None, 2**30)
 WEIGHTS = "/bucket/models/tiny/2/weights.safetensors"
 
 
@@ -44,9 +48,15 @@ def there(tmp_path: Path) -> Iterator[fsspec.AbstractFileSystem]:
     files.rm("/bucket", recursive=True)
 
 
+def remote(
+    copies: Path | None, rules: StoreRules = ANY_VERSION, *, max_bytes: int = 2**30
+) -> RemoteStore:
+    return RemoteStore(URL, CopyPlace(copies, max_bytes), rules)
+
+
 @pytest.fixture
 def store(there: fsspec.AbstractFileSystem, tmp_path: Path) -> RemoteStore:
-    return RemoteStore(URL, tmp_path / "copies")
+    return remote(tmp_path / "copies")
 
 
 def test_it_has_what_the_folder_had(there, store, tmp_path):
@@ -61,14 +71,25 @@ def test_it_has_what_the_folder_had(there, store, tmp_path):
     assert store.active_version("nobody") is None
 
 
+def loaded(store: ModelStore, version: str) -> Artifact:
+    """With its weights, which most runtimes need."""
+    artifact = store.load("tiny", version)
+    assert artifact.weights
+    return artifact
+
+
 def test_what_is_there_is_not_copied_again(there, store, tmp_path):
-    store.load("tiny", "2")
+    loaded(store, "2")
     copies = {file: file.stat().st_mtime_ns for file in store.root.rglob("*.safetensors")}
 
-    RemoteStore(URL, tmp_path / "copies").load("tiny", "2")
+    loaded(remote(tmp_path / "copies"), "2")
 
     assert copies == {file: file.stat().st_mtime_ns for file in store.root.rglob("*.safetensors")}
     assert len(copies) == 4
+
+
+def copied(store: RemoteStore) -> set[str]:
+    return {path.name for path in store.root.rglob("*") if path.is_file()}
 
 
 def export_there(there, content, *, size):
@@ -84,37 +105,49 @@ def export_there(there, content, *, size):
     there.pipe_file("/bucket/models/tiny/2/runtimes/int8.safetensors", content)
 
 
-def test_exported_runtimes_are_copied_too(there, store):
-    export_there(there, b"a runtime", size=len(b"a runtime"))
+def test_nothing_is_copied_that_the_runtime_does_not_need(there, store):
+    content = save({"tables": np.zeros(3, np.int8)})
+    export_there(there, content, size=len(content))
 
-    folder = store.load("tiny", "2").folder
+    artifact = store.load("tiny", "2")
+    without = copied(store)
+    artifact.path_of("runtimes/int8.safetensors", artifact.manifest.exports["int8"])
+    with_export = copied(store)
+    loaded(store, "2")
 
-    assert (folder / "runtimes" / "int8.safetensors").read_bytes() == b"a runtime"
+    assert without == {
+        "golden.json",
+        "item_id.safetensors",
+        "category_id.safetensors",
+        "device.safetensors",
+    }
+    assert with_export - without == {"int8.safetensors"}
+    assert copied(store) - with_export == {"weights.safetensors"}
 
 
 def test_exported_runtimes_count_as_well_before_anything_is_copied(there, tmp_path):
     export_there(there, b"a runtime", size=2**30)
-    store = RemoteStore(URL, tmp_path / "copies", StoreRules(max_version_bytes=2**20))
+    store = remote(tmp_path / "copies", StoreRules(max_version_bytes=2**20))
 
     assert "CTR_MAX_VERSION_MIB allows 1,048,576" in refusal(lambda: store.load("tiny", "2"))
     assert not list(store.root.rglob("*.safetensors"))
 
 
 def test_two_processes_may_share_their_copies(there, store, tmp_path, monkeypatch):
-    other = RemoteStore(URL, tmp_path / "copies")
-    monkeypatch.setattr(store, "_files", Interrupted(there, lambda: other.load("tiny", "2")))
+    other = remote(tmp_path / "copies")
+    monkeypatch.setattr(store, "_files", Interrupted(there, lambda: loaded(other, "2")))
 
-    store.load("tiny", "2")
+    loaded(store, "2")
 
     assert not list(store.root.rglob(".*"))
 
 
 def test_a_damaged_copy_is_replaced(there, store):
-    copy = store.load("tiny", "2").folder / "weights.safetensors"
+    copy = loaded(store, "2").folder / "weights.safetensors"
     content = copy.read_bytes()
     copy.write_bytes(b"\0" + content[1:])
 
-    store.load("tiny", "2")
+    loaded(store, "2")
 
     assert copy.read_bytes() == content
 
@@ -131,7 +164,7 @@ def test_what_is_damaged_there_is_refused(there, store, change, reason):
     content = there.cat_file(WEIGHTS)
     there.pipe_file(WEIGHTS, change(content))
 
-    assert reason in refusal(lambda: store.load("tiny", "2"))
+    assert reason in refusal(lambda: loaded(store, "2"))
     copy = store.folder("tiny", "2") / "weights.safetensors"
     assert copy.stat().st_size <= len(content) + 1
 
@@ -139,7 +172,7 @@ def test_what_is_damaged_there_is_refused(there, store, change, reason):
 def test_what_is_missing_there_is_refused(there, store):
     there.rm(WEIGHTS)
 
-    assert "bucket/models: FileNotFoundError: " in refusal(lambda: store.load("tiny", "2"))
+    assert "bucket/models: FileNotFoundError: " in refusal(lambda: loaded(store, "2"))
     assert "tiny has no version 7" in refusal(lambda: store.load("tiny", "7"))
 
 
@@ -161,8 +194,18 @@ def test_what_is_activated_is_written_there(there, store):
     assert versions_before(store, "tiny", "2") == ["1"]
 
 
+def test_what_was_written_there_counts_whatever_becomes_of_this_machine(there, store):
+    (store.root / "tiny").write_text("in the way of copies")
+
+    write_active(store, "tiny", "2")
+
+    assert there.cat_file("/bucket/models/tiny/ACTIVE") == b"2\n"
+    assert store.active_versions() == {"tiny": "2"}
+    assert versions_before(store, "tiny", "2") == ["1"]
+
+
 def test_another_machine_sees_what_was_activated(there, store, tmp_path):
-    other = RemoteStore(URL, tmp_path / "other copies")
+    other = remote(tmp_path / "other copies")
     before = other.active_version("tiny")
 
     activate(store, "tiny", "2")
@@ -213,15 +256,76 @@ async def test_what_is_not_signed_there_is_refused(there, tmp_path):
         signature = signature_of(manifest, tmp_path / "key.pem")
         there.pipe_file(f"/bucket/models/tiny/{version}/manifest.sig", signature)
     rules = StoreRules.of(max_version_mib=1, trusted_keys=keys)
-    registry = open_remote(RemoteStore(URL, tmp_path / "copies", rules))
+    registry = open_remote(remote(tmp_path / "copies", rules))
 
     with pytest.raises(VersionRefused, match="tiny@2 is not signed"):
         await registry.activate("tiny", "2")
     await registry.drain()
 
 
+def versions_copied(store: RemoteStore) -> set[str]:
+    return {path.parent.name for path in store.root.rglob("weights.safetensors")}
+
+
+def test_copies_of_versions_that_were_loaded_long_ago_make_room(there, tmp_path):
+    for name in ("3", "4"):
+        put_again(there, tmp_path, version=name)
+    bytes_of_two = 2 * bytes_of(remote(tmp_path / "measured"), "2") + 2**10
+    store = remote(tmp_path / "copies", max_bytes=bytes_of_two)
+
+    copies = []
+    for version in ("2", "3", "2", "4", "1"):
+        loaded(store, version)
+        copies.append(versions_copied(store))
+
+    assert copies == [{"2"}, {"2", "3"}, {"2", "3"}, {"2", "4"}, {"1", "4"}]
+
+
+def test_the_active_version_is_the_last_to_make_room(there, tmp_path):
+    store = remote(tmp_path / "copies", max_bytes=2 * bytes_of(remote(tmp_path / "m"), "2") + 2**10)
+    put_again(there, tmp_path, version="3")
+
+    for version in ("1", "2", "3"):  # of which 1 is active
+        loaded(store, version)
+
+    assert versions_copied(store) == {"1", "3"}
+
+
+def test_a_version_that_is_larger_than_the_room_is_served_all_the_same(there, tmp_path):
+    store = remote(tmp_path / "copies", max_bytes=1)
+
+    for version in ("1", "2"):
+        loaded(store, version)
+
+    assert versions_copied(store) == {"2"}
+
+
+def test_what_made_room_is_still_there_for_whoever_has_it(there, tmp_path):
+    store = remote(tmp_path / "copies", max_bytes=1)
+    first = loaded(store, "1")
+    expected = {name: tensor.clone() for name, tensor in first.weights.items()}
+
+    loaded(store, "2")
+
+    assert not (first.folder / "weights.safetensors").exists()
+    assert all(first.weights[name].equal(tensor) for name, tensor in expected.items())
+
+
+def put_again(there: fsspec.AbstractFileSystem, tmp_path: Path, *, version: str) -> None:
+    """Version 2 under another number."""
+    folder = f"/bucket/models/tiny/{version}"
+    there.put(f"{tmp_path}/made/tiny/2/", f"{folder}/", recursive=True)
+    manifest = json.loads(there.cat_file(f"{folder}/manifest.json"))
+    there.pipe_file(f"{folder}/manifest.json", json.dumps(manifest | {"version": version}).encode())
+
+
+def bytes_of(store: RemoteStore, version: str) -> int:
+    loaded(store, version)
+    return sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+
+
 def test_copies_of_a_process_are_gone_with_it(there):
-    store = RemoteStore(URL, None)
+    store = remote(None)
     folder = store.load("tiny", "1").folder
     existed = folder.exists()
 
@@ -234,7 +338,7 @@ def test_copies_of_a_process_are_gone_with_it(there):
 @pytest.mark.parametrize("url", ["nonsense://x", "memory2://y/z"])
 def test_a_url_that_nothing_reads_refuses_to_start_in_one_line(url):
     with pytest.raises(StartupRefused, match=f"CTR_MODEL_STORE={url}: ") as refused:
-        open_model_store(url, ANY_VERSION)
+        open_model_store(url, ANY_VERSION, NOWHERE)
 
     assert len(str(refused.value).splitlines()) == 1
 
@@ -243,16 +347,16 @@ def test_a_place_that_cannot_be_reached_refuses_to_start_in_one_line():
     fsspec.register_implementation("unreachable", Unreachable, clobber=True)
 
     with pytest.raises(StartupRefused, match=r"TimeoutError: nobody answers$"):
-        open_model_store("unreachable://models", ANY_VERSION)
+        open_model_store("unreachable://models", ANY_VERSION, NOWHERE)
 
 
 def test_a_place_for_copies_that_is_none_refuses_to_start_in_one_line(there, tmp_path):
-    root = RemoteStore(URL, tmp_path / "copies").root
+    root = remote(tmp_path / "copies").root
     (tmp_path / "others").mkdir()
     (tmp_path / "others" / root.name).write_text("in the way")
 
     with pytest.raises(StartupRefused, match=r"^CTR_MODEL_COPIES: File exists$"):
-        RemoteStore(URL, tmp_path / "others")
+        remote(tmp_path / "others")
 
 
 @pytest.mark.anyio
@@ -269,7 +373,7 @@ async def test_while_it_cannot_be_read_what_is_in_memory_is_still_listed(there, 
 
 
 def test_a_place_without_a_protocol_is_a_folder(tmp_path):
-    assert type(open_model_store(str(tmp_path), ANY_VERSION)) is ModelStore
+    assert type(open_model_store(str(tmp_path), ANY_VERSION, NOWHERE)) is ModelStore
 
 
 class ReadOnly:

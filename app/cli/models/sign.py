@@ -26,8 +26,10 @@ def sign(
     from app.registry.version_reference import resolve
 
     models = ModelStore(Path(store))
-    artifact = models.load(*resolve(models, version))
-    content = (artifact.folder / MANIFEST).read_bytes()
-    write_synced(artifact.folder / SIGNATURE, signature_of(content, key))
-    sync_folder(artifact.folder)
-    typer.echo(f"{artifact.reference} is signed.")
+    name, number = resolve(models, version)
+    models.verify(name, number)
+    folder = models.folder(name, number)
+    content = (folder / MANIFEST).read_bytes()
+    write_synced(folder / SIGNATURE, signature_of(content, key))
+    sync_folder(folder)
+    typer.echo(f"{name}@{number} is signed.")

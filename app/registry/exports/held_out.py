@@ -72,9 +72,10 @@ class HeldOut:
 
 def held_out_of(artifact: Artifact) -> HeldOut | None:
     """The samples that a version keeps; imported and older ones have none."""
-    if HELD_OUT not in artifact.manifest.files:
+    entry = artifact.manifest.files.get(HELD_OUT)
+    if entry is None:
         return None
-    path = artifact.folder / HELD_OUT
+    path = artifact.path_of(HELD_OUT, entry)
     try:
         held_out = HeldOut.open(path)
         _check(held_out, artifact.manifest.features)

@@ -18,7 +18,7 @@ from app.registry.exports.kinds import ExportedRuntime, export_name
 from app.registry.exports.stored_file import read_stored_model
 from app.registry.golden import TOLERANCE
 from app.registry.manifest import Export
-from app.registry.model_store import Artifact, verify_file
+from app.registry.model_store import Artifact
 from app.registry.trained_model import trained_model
 
 RuntimeName = Literal[ModelRuntime, ExportedRuntime]
@@ -40,8 +40,7 @@ def load_runtime(
             return _run(artifact, model, wanted, device, kept), TOLERANCE
         case _:
             export = _export_of(artifact, wanted, device)
-            path = artifact.folder / export.file
-            verify_file(path, export)
+            path = artifact.path_of(export.file, export)
             tolerance = export.golden_ctr_difference + TOLERANCE
             return open_export(artifact, wanted, path, device, kept), tolerance
 

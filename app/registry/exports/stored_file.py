@@ -25,7 +25,7 @@ _TYPE_NAMES: Mapping[torch.dtype, str] = {
 
 def write_stored(artifact: Artifact, table_format: TableFormat, path: Path) -> None:
     """Everything of the model, its tables a part at a time; the rest as it is."""
-    weights = TensorFile(artifact.folder / WEIGHTS)
+    weights = TensorFile(artifact.path_of(WEIGHTS, artifact.manifest.files[WEIGHTS]))
     kind = STORED_TABLES[table_format]
     empty = empty_model(artifact, table_format).state_dict()
     layout = {
