@@ -27,7 +27,7 @@ static void softmax_over_steps(int64_t steps, int vectors, float *scores_TL) {
         for (int64_t t = 1; t < steps; t++)
             largest = VECTOR_MAX(largest, load(scores_TL + t * width + v));
         for (int64_t t = 0; t < steps; t++) {
-            vector power = exponential(load(scores_TL + t * width + v) - largest);
+            vector power = exponential(1.0f, load(scores_TL + t * width + v) - largest);
             store(scores_TL + t * width + v, power);
             sum += power;
         }

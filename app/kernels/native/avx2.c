@@ -1,20 +1,14 @@
 /* The kernel for x86-64 with AVX2 and FMA. */
 #if defined(__x86_64__)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#ifndef __AVX2__
-#define __AVX2__ 1
-#endif
-#else
-#pragma GCC target("avx2,fma")
-#endif
+#define AVX2
+#include "target.h"
+
+BEGIN_TARGET("avx2,fma")
 #include "kernel.h"
 
 int ctr_score_avx2(const struct model *model, const struct batch *batch, float *logits_C,
                    float *attention_CT) {
     return score(model, batch, logits_C, attention_CT);
 }
-#if defined(__clang__)
-#pragma clang attribute pop
-#endif
+END_TARGET
 #endif

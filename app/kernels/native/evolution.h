@@ -1,13 +1,26 @@
 /* From attention to what the last MLP gets of an interest, for the candidates of a tile. */
 
-/* How much of the new state is written, u the update gate and a the attention. */
-ALWAYS_INLINE vector written(int evolution, vector u, vector a) {
+/* How much of the new state is written: a fraction, so that it shares its division with tanh. */
+struct fraction {
+    vector numerator, denominator;
+};
+
+/* a is the attention and e = e^-x, where the update gate u = 1 / (1 + e) is the sigmoid of x. */
+ALWAYS_INLINE struct fraction written(const int evolution, vector e, vector a) {
+    const vector one = broadcast(1.0f);
     switch (evolution) {
-    case AGRU: return a;
-    case AUGRU_PAPER: return a * u;
-    case AUGRU_OFFICIAL: return a + (1.0f - a) * u;
-    default: return u; /* AIGRU has scaled its inputs */
+    case AGRU: return (struct fraction){a, one};
+    case AUGRU_PAPER: return (struct fraction){a, one + e};              /* a u */
+    case AUGRU_OFFICIAL: return (struct fraction){one + a * e, one + e}; /* a + (1 - a) u */
+    default: return (struct fraction){one, one + e}; /* u: AIGRU has scaled its inputs */
     }
+}
+
+/* h + share (tanh(x) - h), where tanh(x) = (1 - e) / (1 + e) with e = e^-2x. */
+ALWAYS_INLINE vector next_state(vector h, struct fraction share, vector x) {
+    vector e = exponential(-2.0f, x);
+    vector change = (1.0f - h) - e * (1.0f + h);
+    return h + share.numerator * change * reciprocal(share.denominator * (1.0f + e));
 }
 
 /* W x of a gate's unit, the same for all candidates but where attention scales it. */
@@ -16,40 +29,51 @@ ALWAYS_INLINE vector gate_input(const struct cell *cell, int scaled, const float
     return scaled ? input_G[g] * a + cell->input_bias[g] : broadcast(input_G[g]);
 }
 
-/* One step of the recurrence under attention; h is updated in place. */
+/* What is left of x under the reset gate. */
+ALWAYS_INLINE void reset(const struct cell *cell, int scaled, int vectors, const float *input_G,
+                         const float *attention_L, const float *gate_HL, const float *x_HL,
+                         float *out_HL) {
+    for (int j = 0; j < cell->hidden; j++)
+        for (int v = 0; v < vectors; v++) {
+            vector input = gate_input(cell, scaled, input_G, j, load(attention_L + v * LANES));
+            store(out_HL, sigmoid(input + load(gate_HL)) * load(x_HL));
+            gate_HL += LANES, x_HL += LANES, out_HL += LANES;
+        }
+}
+
+/* h moves towards the new state as far as the update gate and attention say. */
+ALWAYS_INLINE void update(const struct cell *cell, const int evolution, int vectors,
+                          const float *input_G, const float *attention_L, const float *update_HL,
+                          const float *new_HL, float *h_HL) {
+    const int scaled = evolution == AIGRU, hidden = cell->hidden;
+    for (int j = 0; j < hidden; j++)
+        for (int v = 0; v < vectors; v++) {
+            vector a = load(attention_L + v * LANES);
+            vector u = gate_input(cell, scaled, input_G, hidden + j, a) + load(update_HL);
+            vector new = gate_input(cell, scaled, input_G, 2 * hidden + j, a) + load(new_HL);
+            struct fraction share = written(evolution, exponential(-1.0f, u), a);
+            store(h_HL, next_state(load(h_HL), share, new));
+            update_HL += LANES, new_HL += LANES, h_HL += LANES;
+        }
+}
+
+/* One step of the recurrence under attention; h is updated in place. In two passes over its units:
+ * one would wait for the results of its long chain of operations. */
 ALWAYS_INLINE void step_of_tile(const struct cell *cell, const int evolution, int vectors,
                                 const float *input_G, const float *attention_L, float *gates_GL,
                                 float *reset_HL, float *h_HL) {
     const int hidden = cell->hidden, width = vectors * LANES, scaled = evolution == AIGRU;
     const int without_new = cell->reset_before ? 2 * hidden : 3 * hidden;
-    struct left weight = panels_of(cell->hidden_panels, hidden);
-    over_candidates(vectors, without_new, hidden, weight, h_HL,
+    float *update_HL = gates_GL + hidden * width, *new_HL = update_HL + hidden * width;
+    over_candidates(vectors, without_new, hidden, panels_of(cell->hidden_panels, hidden), h_HL,
                     (struct start){.of_row = cell->hidden_bias}, gates_GL);
     if (cell->reset_before) {
-        for (int j = 0; j < hidden; j++)
-            for (int v = 0; v < width; v += LANES) {
-                const int64_t at = j * width + v;
-                vector input = gate_input(cell, scaled, input_G, j, load(attention_L + v));
-                store(reset_HL + at, sigmoid(input + load(gates_GL + at)) * load(h_HL + at));
-            }
+        reset(cell, scaled, vectors, input_G, attention_L, gates_GL, h_HL, reset_HL);
         over_candidates(vectors, hidden, hidden, panels_of(cell->new_panels, hidden), reset_HL,
-                        (struct start){.of_row = cell->hidden_bias + 2 * hidden},
-                        gates_GL + 2 * hidden * width);
-    }
-    for (int j = 0; j < hidden; j++)
-        for (int v = 0; v < width; v += LANES) {
-            const int64_t at = j * width + v, next_gate = (int64_t)hidden * width;
-            const float *gate = gates_GL + at;
-            vector a = load(attention_L + v), h = load(h_HL + at);
-            vector update = sigmoid(gate_input(cell, scaled, input_G, hidden + j, a) +
-                                    load(gate + next_gate));
-            vector product = load(gate + 2 * next_gate);
-            if (!cell->reset_before)
-                product *= sigmoid(gate_input(cell, scaled, input_G, j, a) + load(gate));
-            vector new = hyperbolic_tangent(gate_input(cell, scaled, input_G, 2 * hidden + j, a) +
-                                            product);
-            store(h_HL + at, h + written(evolution, update, a) * (new - h));
-        }
+                        (struct start){.of_row = cell->hidden_bias + 2 * hidden}, new_HL);
+    } else
+        reset(cell, scaled, vectors, input_G, attention_L, gates_GL, new_HL, new_HL);
+    update(cell, evolution, vectors, input_G, attention_L, update_HL, new_HL, h_HL);
 }
 
 ALWAYS_INLINE void steps_of_tile(const struct interest *interest, const int evolution,

@@ -1,17 +1,8 @@
 /* The whole kernel, to be compiled once for each instruction set. */
-#include <stddef.h>
 #include <stdlib.h>
 
-#include "ctr_kernel.h"
-#include "vector.h"
-#include "product.h"
-#include "workspace.h"
-#include "tables.h"
-#include "layers.h"
-#include "state_layout.h"
+#include "tile.h"
 #include "user_states.h"
-#include "attention.h"
-#include "evolution.h"
 #include "scoring.h"
 
 struct memory {

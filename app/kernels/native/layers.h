@@ -1,34 +1,44 @@
 /* Linear layers with their activations over a tile: L candidates in lanes, one channel a row. */
 
+ALWAYS_INLINE vector activated(const int activation, const struct layer *layer, int o, vector x) {
+    switch (activation) {
+    case RELU: return VECTOR_MAX(x, broadcast(0.0f));
+    case SIGMOID: return sigmoid(x);
+    case TANH: return hyperbolic_tangent(x);
+    case PRELU:
+        return VECTOR_MAX(x, broadcast(0.0f)) + layer->slope[o] * VECTOR_MIN(x, broadcast(0.0f));
+    case DICE: {
+        vector p = sigmoid(x * layer->scale[o] + layer->shift[o]);
+        return x * (layer->slope[o] + p * (1.0f - layer->slope[o]));
+    }
+    default: return x;
+    }
+}
+
+/* A loop for each activation: none chooses anew at every value, and constants stay in registers. */
 static void activate(const struct layer *layer, int vectors, float *x) {
-    for (int o = 0; o < layer->outputs; o++)
-        for (int v = 0; v < vectors; v++, x += LANES) {
-            vector value = load(x);
-            switch (layer->activation) {
-            case RELU: value = VECTOR_MAX(value, broadcast(0.0f)); break;
-            case SIGMOID: value = sigmoid(value); break;
-            case TANH: value = hyperbolic_tangent(value); break;
-            case PRELU: {
-                vector zero = broadcast(0.0f);
-                value = VECTOR_MAX(value, zero) + layer->slope[o] * VECTOR_MIN(value, zero);
-                break;
-            }
-            case DICE: {
-                vector p = sigmoid(value * layer->scale[o] + layer->shift[o]);
-                value = value * (layer->slope[o] + p * (1.0f - layer->slope[o]));
-                break;
-            }
-            default: break;
-            }
-            store(x, value);
-        }
+#define ALL_VALUES_OF(activation)                                                                  \
+    case activation:                                                                               \
+        for (int o = 0; o < layer->outputs; o++)                                                   \
+            for (int v = 0; v < vectors; v++, x += LANES)                                          \
+                store(x, activated(activation, layer, o, load(x)));                                \
+        break;
+    switch (layer->activation) {
+        ALL_VALUES_OF(RELU)
+        ALL_VALUES_OF(SIGMOID)
+        ALL_VALUES_OF(TANH)
+        ALL_VALUES_OF(PRELU)
+        ALL_VALUES_OF(DICE)
+    default: break;
+    }
+#undef ALL_VALUES_OF
 }
 
 static void run_layer(const struct layer *layer, int vectors, const float *x, struct start start,
                       float *out) {
     over_candidates(vectors, layer->outputs, layer->inputs,
                     panels_of(layer->weight, layer->inputs), x, start, out);
-    if (layer->activation != LINEAR) activate(layer, vectors, out);
+    activate(layer, vectors, out);
 }
 
 /* All layers; the first begins with `start`, the others with their biases. The result is where the

@@ -109,7 +109,7 @@ ALWAYS_INLINE int rows_product(const int rows, const int vectors, int first, int
 }
 
 /* out [rows, O] = bias + x [rows, inputs] columns [inputs, O]; O is a multiple of ALIGN_FLOATS. */
-static void over_outputs(int64_t rows, int outputs, int inputs, const float *x, int64_t x_stride,
+static inline void over_outputs(int64_t rows, int outputs, int inputs, const float *x, int64_t x_stride,
                          const float *columns, const float *bias, float *out, int64_t out_stride) {
     int64_t r = 0;
     for (; r + PANEL <= rows; r += PANEL, out += PANEL * out_stride) {

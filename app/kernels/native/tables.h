@@ -21,7 +21,7 @@ static const float *row_of(struct table table, int64_t row, float *decoded) {
     }
 }
 
-static void read_row(struct table table, int64_t row, float *to) {
+static inline void read_row(struct table table, int64_t row, float *to) {
     const float *from = row_of(table, row, to);
     if (from != to) memcpy(to, from, table.width * sizeof(float));
 }

@@ -1,18 +1,24 @@
 /* A vector of floats as wide as the instruction set has it, and the functions that gates need. */
 #include <string.h>
 
-#if defined(__AVX512F__)
+#if defined(AVX512)
 #include <immintrin.h>
 enum { LANES = 16, REGISTERS = 32 };
-#define VECTOR_MIN(a, b) ((vector)_mm512_min_ps((__m512)(a), (__m512)(b)))
-#define VECTOR_MAX(a, b) ((vector)_mm512_max_ps((__m512)(a), (__m512)(b)))
-#define VECTOR_RECIPROCAL_ESTIMATE(a) ((vector)_mm512_rcp14_ps((__m512)(a)))
-#elif defined(__AVX2__)
+typedef __m512 native;
+#define INTRINSIC(name) _mm512_##name
+#define ESTIMATE_RECIPROCAL _mm512_rcp14_ps
+#elif defined(AVX512_HALF)
+#include <immintrin.h>
+enum { LANES = 8, REGISTERS = 32 };
+typedef __m256 native;
+#define INTRINSIC(name) _mm256_##name
+#define ESTIMATE_RECIPROCAL _mm256_rcp14_ps
+#elif defined(AVX2)
 #include <immintrin.h>
 enum { LANES = 8, REGISTERS = 16 };
-#define VECTOR_MIN(a, b) ((vector)_mm256_min_ps((__m256)(a), (__m256)(b)))
-#define VECTOR_MAX(a, b) ((vector)_mm256_max_ps((__m256)(a), (__m256)(b)))
-#define VECTOR_RECIPROCAL_ESTIMATE(a) ((vector)_mm256_rcp_ps((__m256)(a)))
+typedef __m256 native;
+#define INTRINSIC(name) _mm256_##name
+#define ESTIMATE_RECIPROCAL _mm256_rcp_ps
 #else
 enum { LANES = 4, REGISTERS = 16 };
 #endif
@@ -27,7 +33,10 @@ ALWAYS_INLINE vector load(const float *from) { return *(const unaligned *)from; 
 ALWAYS_INLINE void store(float *to, vector x) { *(unaligned *)to = x; }
 ALWAYS_INLINE vector broadcast(float x) { return x - (vector){0}; }
 
-#ifndef VECTOR_MIN
+#ifdef INTRINSIC
+#define VECTOR_MIN(a, b) ((vector)INTRINSIC(min_ps)((native)(a), (native)(b)))
+#define VECTOR_MAX(a, b) ((vector)INTRINSIC(max_ps)((native)(a), (native)(b)))
+#else
 ALWAYS_INLINE vector choose(integers mask, vector yes, vector no) {
     return (vector)((mask & (integers)yes) | (~mask & (integers)no));
 }
@@ -37,33 +46,37 @@ ALWAYS_INLINE vector choose(integers mask, vector yes, vector no) {
 
 /* 1 / x, to 2 ulp: an estimate and one step of Newton's method. */
 ALWAYS_INLINE vector reciprocal(vector x) {
-#ifdef VECTOR_RECIPROCAL_ESTIMATE
-    vector estimate = VECTOR_RECIPROCAL_ESTIMATE(x);
+#ifdef INTRINSIC
+    vector estimate = (vector)ESTIMATE_RECIPROCAL((native)x);
     return estimate * (2.0f - x * estimate);
 #else
     return 1.0f / x;
 #endif
 }
 
-/* e^x to 2 ulp; beyond +-87 as at +-87, so that neither it nor its reciprocal overflows.
- * x = n ln 2 + f with |f| <= ln 2 / 2; e^f is a minimax polynomial and 2^n an exponent. */
-ALWAYS_INLINE vector exponential(vector x) {
+/* Beyond +-43 an exponential is as there: no gate can tell, and the product of two has a
+ * reciprocal. */
+#define EXPONENT_LIMIT 43.0f
+#define LOG2_E 1.44269504f
+
+/* e^(factor x), to 2 ulp of what it is at 0 and less exact where it is too small or too large to
+ * matter. 2^(n + f) with |f| <= 1/2: 2^f is a minimax polynomial and 2^n an exponent. */
+ALWAYS_INLINE vector exponential(const float factor, vector x) {
     const float shift = 12582912.0f; /* 1.5 * 2^23: what is added to it is rounded to integers */
-    x = VECTOR_MIN(VECTOR_MAX(x, broadcast(-87.0f)), broadcast(87.0f));
-    vector shifted = x * 1.44269504f + shift;
-    vector n = shifted - shift;
-    vector f = x - n * 0.693359375f;
-    f = f + n * 2.12194440e-4f;
-    vector power = broadcast(0.00829761947f);
-    power = power * f + 0.0419156293f;
-    power = power * f + 0.166675765f;
-    power = power * f + 0.499988927f;
-    power = power * f + 0.999999691f;
-    power = power * f + 1.00000007f;
+    const float limit = EXPONENT_LIMIT / (factor < 0.0f ? -factor : factor);
+    x = VECTOR_MIN(VECTOR_MAX(x, broadcast(-limit)), broadcast(limit));
+    vector shifted = x * (factor * LOG2_E) + shift;
+    vector f = x * (factor * LOG2_E) - (shifted - shift);
+    vector power = broadcast(0.00132647273f);
+    power = power * f + 0.00967151299f;
+    power = power * f + 0.0555073358f;
+    power = power * f + 0.240222424f;
+    power = power * f + 0.693147004f;
+    power = power * f + 1.0f;
     return (vector)((integers)power + ((integers)shifted << 23));
 }
 
-ALWAYS_INLINE vector sigmoid(vector x) { return reciprocal(1.0f + exponential(-x)); }
+ALWAYS_INLINE vector sigmoid(vector x) { return reciprocal(1.0f + exponential(-1.0f, x)); }
 ALWAYS_INLINE vector hyperbolic_tangent(vector x) {
-    return 1.0f - 2.0f * reciprocal(1.0f + exponential(2.0f * x));
+    return 1.0f - 2.0f * reciprocal(1.0f + exponential(2.0f, x));
 }
