@@ -79,9 +79,10 @@ class Vocabulary:
 
     @classmethod
     def open(cls, path: Path, *, ids_at_a_time: int = IDS_AT_A_TIME) -> "Vocabulary":
-        """One whose arrays stay in the file until they are looked at.
+        """One whose raw ids stay in the file until they are looked at.
 
-        Raises ValueError unless it is a well-formed vocabulary, or OSError.
+        Keys are read into memory: they are searched on the event loop, which must not wait for a
+        disk. Raises ValueError unless it is a well-formed vocabulary, or OSError.
         """
         try:
             file = TensorFile(path)
@@ -91,7 +92,8 @@ class Vocabulary:
             raise ValueError(f"not a vocabulary: it needs {sorted(TYPES)}")
         if not _is_well_formed(file, ids_at_a_time):
             raise ValueError("not a vocabulary: its keys or ids are out of order")
-        return cls(*(file.mapped(name) for name in TYPES))
+        keys_V = file.read("keys", 0, file.entries["keys"].size)
+        return cls(keys_V, file.mapped("id_ends"), file.mapped("id_bytes"))
 
 
 def _is_well_formed(file: TensorFile, ids_at_a_time: int) -> bool:

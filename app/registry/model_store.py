@@ -73,7 +73,7 @@ class StoredWeights(Mapping[str, Tensor]):
 class Artifact:
     """A version whose files are what its manifest says they are, once somebody opens them.
 
-    Weights and vocabularies are mapped, not read: they take memory where they are looked at.
+    Weights and raw ids are mapped, not read: they take memory where they are looked at.
     """
 
     store: "ModelStore"

@@ -206,3 +206,16 @@ def test_a_part_of_a_vocabulary_is_the_vocabulary_of_that_part(raw_ids, data):
 
     left = [whole.raw_id(key) for key, stays in zip(whole.keys_V, kept, strict=True) if stays]
     assert part.to_bytes() == Vocabulary.of(left).to_bytes()
+
+
+def test_keys_are_searched_in_memory_whatever_becomes_of_the_file(tmp_path):
+    vocabulary = Vocabulary.of(f"item-{number}" for number in range(5_000))
+    path = tmp_path / "vocabulary.safetensors"
+    path.write_bytes(vocabulary.to_bytes())
+
+    opened = Vocabulary.open(path)
+    with path.open("r+b") as file:
+        file.write(b"\0" * path.stat().st_size)
+
+    keys = keys_of(["item-7", "item-4999", "never seen"])
+    assert opened.rows_of(keys).tolist() == vocabulary.rows_of(keys).tolist()
