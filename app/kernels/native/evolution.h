@@ -65,12 +65,12 @@ ALWAYS_INLINE void step_of_tile(const struct cell *cell, const int evolution, in
     const int hidden = cell->hidden, width = vectors * LANES, scaled = evolution == AIGRU;
     const int without_new = cell->reset_before ? 2 * hidden : 3 * hidden;
     float *update_HL = gates_GL + hidden * width, *new_HL = update_HL + hidden * width;
-    over_candidates(vectors, without_new, hidden, panels_of(cell->hidden_panels, hidden), h_HL,
-                    (struct start){.of_row = cell->hidden_bias}, gates_GL);
+    weigh_candidates(vectors, without_new, hidden, cell->hidden_panels, h_HL,
+                     (struct start){.of_row = cell->hidden_bias}, gates_GL);
     if (cell->reset_before) {
         reset(cell, scaled, vectors, input_G, attention_L, gates_GL, h_HL, reset_HL);
-        over_candidates(vectors, hidden, hidden, panels_of(cell->new_panels, hidden), reset_HL,
-                        (struct start){.of_row = cell->hidden_bias + 2 * hidden}, new_HL);
+        weigh_candidates(vectors, hidden, hidden, cell->new_panels, reset_HL,
+                         (struct start){.of_row = cell->hidden_bias + 2 * hidden}, new_HL);
     } else
         reset(cell, scaled, vectors, input_G, attention_L, gates_GL, new_HL, new_HL);
     update(cell, evolution, vectors, input_G, attention_L, update_HL, new_HL, h_HL);

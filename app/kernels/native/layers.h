@@ -36,8 +36,7 @@ static void activate(const struct layer *layer, int vectors, float *x) {
 
 static void run_layer(const struct layer *layer, int vectors, const float *x, struct start start,
                       float *out) {
-    over_candidates(vectors, layer->outputs, layer->inputs,
-                    panels_of(layer->weight, layer->inputs), x, start, out);
+    weigh_candidates(vectors, layer->outputs, layer->inputs, layer->weight, x, start, out);
     activate(layer, vectors, out);
 }
 

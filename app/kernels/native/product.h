@@ -25,6 +25,13 @@ struct start {
     const float *of_both;   /* laid out as `out` */
 };
 
+/* All of a loop: Clang does not take GCC's way for a number that is more than there are turns. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 enum { MOST_ROWS = 16, MOST_BLOCK_VECTORS = 8 };
 
 /* `m` rows times `vectors` vectors; both are known when this is compiled, and so is which elements
@@ -33,10 +40,10 @@ ALWAYS_INLINE void block(const int m, const int vectors, int inputs, struct left
                          int64_t b_stride, struct start start, float *out, int64_t out_stride) {
     vector sum[MOST_ROWS][MOST_BLOCK_VECTORS];
     const float *from[MOST_ROWS];
-#pragma GCC unroll 16
+    UNROLL
     for (int i = 0; i < m; i++) {
         from[i] = a.at + (i / PANEL) * a.panel + (i % PANEL) * a.row;
-#pragma GCC unroll 16
+        UNROLL
         for (int v = 0; v < vectors; v++) {
             vector first = broadcast(start.of_row ? start.of_row[i] : 0.0f);
             if (start.of_column) first += load(start.of_column + v * LANES);
@@ -46,18 +53,18 @@ ALWAYS_INLINE void block(const int m, const int vectors, int inputs, struct left
     }
     for (int k = 0; k < inputs; k++) {
         vector right[MOST_BLOCK_VECTORS];
-#pragma GCC unroll 16
+        UNROLL
         for (int v = 0; v < vectors; v++) right[v] = load(b + k * b_stride + v * LANES);
-#pragma GCC unroll 16
+        UNROLL
         for (int i = 0; i < m; i++) {
             vector left = broadcast(from[i][k * a.k]);
-#pragma GCC unroll 16
+            UNROLL
             for (int v = 0; v < vectors; v++) sum[i][v] += left * right[v];
         }
     }
-#pragma GCC unroll 16
+    UNROLL
     for (int i = 0; i < m; i++)
-#pragma GCC unroll 16
+        UNROLL
         for (int v = 0; v < vectors; v++) store(out + i * out_stride + v * LANES, sum[i][v]);
 }
 
@@ -86,14 +93,25 @@ ALWAYS_INLINE void tile_product(const int vectors, int rows, int inputs, struct 
 
 enum { MOST_VECTORS = 3 }; /* of a tile */
 
-/* out [rows, L] = start + a [rows, inputs] b [inputs, L] for L = vectors * LANES candidates. */
-static void over_candidates(int vectors, int rows, int inputs, struct left a, const float *b,
-                            struct start start, float *out) {
+ALWAYS_INLINE void product(int vectors, int rows, int inputs, struct left a, const float *b,
+                           struct start start, float *out) {
     switch (vectors) {
     case 1: tile_product(1, rows, inputs, a, b, start, out); break;
     case 2: tile_product(2, rows, inputs, a, b, start, out); break;
     default: tile_product(MOST_VECTORS, rows, inputs, a, b, start, out);
     }
+}
+
+/* out [rows, L] = start + a [rows, inputs] b [inputs, L] for L = vectors * LANES candidates. */
+static void over_candidates(int vectors, int rows, int inputs, struct left a, const float *b,
+                            struct start start, float *out) {
+    product(vectors, rows, inputs, a, b, start, out);
+}
+
+/* The same of a weight in panels: where its elements are is known when this is compiled. */
+static void weigh_candidates(int vectors, int rows, int inputs, const float *weight, const float *b,
+                             struct start start, float *out) {
+    product(vectors, rows, inputs, panels_of(weight, inputs), b, start, out);
 }
 
 /* Some rows against the outputs from `first` on, as far as whole blocks go; where they end. */
