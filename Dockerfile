@@ -9,6 +9,10 @@ FROM python:3.11-bookworm AS builder
 #   docker build --build-arg PIP_EXTRA_INDEX_URL=<index of CPU builds> -t ctr-serve .
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
+# What fsspec wants for a model store behind a URL, such as s3fs or gcsfs. Nothing can be installed
+# later, since there is no pip in the image:
+#   docker build --build-arg FSSPEC_PACKAGES=s3fs -t ctr-serve .
+ARG FSSPEC_PACKAGES
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1
 
@@ -18,9 +22,12 @@ WORKDIR /build
 
 # Dependencies are a layer of their own: torch is large, and editing app/ must not fetch it again.
 COPY pyproject.toml ./
-RUN python -c "import pathlib, tomllib; \
+RUN python -c "import os, pathlib, tomllib; \
 project = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['project']; \
-print(*project['dependencies'], sep='\n')" > requirements.txt \
+extras = project['optional-dependencies']; \
+chosen = os.environ.get('FSSPEC_PACKAGES', '').split(); \
+print(*project['dependencies'], *extras['signing'], *extras['remote'], *chosen, sep='\n')" \
+ > requirements.txt \
  && pip --python /opt/ctr-serve install --requirement requirements.txt
 
 COPY README.md LICENSE ./

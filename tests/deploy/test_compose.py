@@ -8,6 +8,7 @@ import pytest
 from app.api.liveness import LIVE_PATH
 from app.settings import Settings
 from tests.deploy.deployment import (
+    BUILDER,
     IMAGE,
     ROOT,
     SERVICES,
@@ -39,7 +40,7 @@ def test_foreign_images_are_pinned_to_a_version(name):
 
 def test_the_service_is_built_from_this_repository():
     assert CTR_SERVE["build"]["context"] == "."
-    assert set(CTR_SERVE["build"]["args"]) == {"PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"}
+    assert set(CTR_SERVE["build"]["args"]) == {item.value for item in BUILDER.all("ARG")}
     assert set(CTR_SERVE["build"]["args"].values()) == {None}  # from the caller's shell, if at all
 
 
@@ -51,6 +52,12 @@ def test_no_service_can_gain_rights_or_write_outside_its_volumes(name):
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["read_only"] is True
     assert "privileged" not in service
+
+
+def test_only_the_service_may_run_what_it_has_unpacked():
+    temporary = {name: service["tmpfs"] for name, service in SERVICES.items() if "tmpfs" in service}
+
+    assert temporary == {"ctr-serve": ["/tmp:exec"], "grafana": ["/tmp"]}  # noqa: S108
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -109,20 +109,32 @@ def test_the_builder_installs_what_the_project_depends_on_and_then_the_project()
     assert {PROJECT["readme"], *PROJECT["license-files"], "app"} <= set(COPIED)
 
 
-def test_the_list_of_dependencies_is_read_from_the_project():
+@pytest.mark.parametrize("chosen", [[], ["s3fs", "gcsfs>=2025"]])
+def test_the_list_of_dependencies_is_read_from_the_project(chosen):
     script = re.search(r'python -c ("(?:[^"])*")', BUILDER.all("RUN")[1].value)[1]
 
     listed = subprocess.run(  # noqa: S602 - our own Dockerfile, by the shell that will run it
-        f"{sys.executable} -c {script}", shell=True, cwd=ROOT, capture_output=True, check=True
+        f"{sys.executable} -c {script}",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "FSSPEC_PACKAGES": " ".join(chosen)},
     )
 
-    assert listed.stdout.decode().splitlines() == PROJECT["dependencies"]
+    extras = PROJECT["optional-dependencies"]
+    served = [*PROJECT["dependencies"], *extras["signing"], *extras["remote"]]
+    assert listed.stdout.decode().splitlines() == [*served, *chosen]
 
 
 def test_an_index_is_a_choice_at_build_time_and_no_host_is_named():
     text = (ROOT / "Dockerfile").read_text()
 
-    assert [item.value for item in BUILDER.all("ARG")] == ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"]
+    assert [item.value for item in BUILDER.all("ARG")] == [
+        "PIP_INDEX_URL",
+        "PIP_EXTRA_INDEX_URL",
+        "FSSPEC_PACKAGES",
+    ]
     assert set(re.findall(r"https?://([^\s/'\":]+)", text)) == {"127.0.0.1"}
 
 
