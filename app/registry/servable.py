@@ -8,7 +8,6 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
-import torch
 from prometheus_client import Counter
 
 from app.core.deadline import Deadline, StageTimes
@@ -18,12 +17,10 @@ from app.features.encoder import Job
 from app.inference.batch_policy import BatchPolicy
 from app.inference.batcher import Batcher
 from app.inference.cost_model import Size
-from app.inference.fused.runtime import KeptStates
 from app.inference.fused.user_state_cache import UserStateCache
 from app.monitoring.metrics import Metrics
 from app.registry.exports.loading import RuntimeName
-from app.registry.loaded_version import JobScores, LoadedVersion, PreparedBatch, load_version
-from app.registry.model_store import Artifact
+from app.registry.loaded_version import JobScores, LoadedVersion, PreparedBatch
 from app.registry.parts import in_parts, joined
 from app.registry.version_states import VersionKey
 
@@ -156,19 +153,6 @@ class Servable:
         await self._batcher.drain()
         await asyncio.to_thread(self._user_states.forget, self.version.reference)
         self._shown.remove(*_shown_labels(self.version))
-
-
-def load_servable(
-    artifact: Artifact,
-    device: torch.device,
-    policy: BatchPolicy,
-    metrics: Metrics,
-    running: Running,
-) -> Servable:
-    """Loads the version and opens its queue. Raises ArtifactRefused or StartupRefused."""
-    kept = KeptStates(running.user_states, artifact.reference)
-    version = load_version(artifact, device, running.runtime, kept)
-    return Servable(version, policy, metrics, running)
 
 
 def _shown_labels(version: LoadedVersion) -> tuple[str, str, str, str]:

@@ -15,10 +15,12 @@ from app.inference.engine import Engine
 from app.inference.fused.user_state_cache import UserStateCache
 from app.monitoring.metrics import Metrics
 from app.registry.exports.loading import RuntimeName
+from app.registry.loading import VersionLoader
 from app.registry.model_store import Artifact, ModelStore
-from app.registry.servable import Running, Servable, load_servable
+from app.registry.servable import Running, Servable
 from app.registry.served_models import ServedModels
 from app.registry.trained_model import trained_model
+from app.registry.version_states import VersionKey
 from tests.artifacts import CATEGORIES, DEVICES, ITEMS
 
 ROOMY = BatchPolicy(max_batch_pairs=1_000_000, max_queued_pairs=1_000_000)
@@ -35,11 +37,9 @@ def load(
     threads: int = 1,
 ) -> Servable:
     """The active version of this name on the CPU."""
-    store = ModelStore(root)
-    artifact = store.load(name, store.active_versions()[name])
-    cpu = torch.device("cpu")
-    metrics = metrics or Metrics()
-    return load_servable(artifact, cpu, policy, metrics, running(metrics, threads=threads))
+    store, metrics, cpu = ModelStore(root), metrics or Metrics(), torch.device("cpu")
+    loader = VersionLoader(store, cpu, policy, metrics, running(metrics, threads=threads))
+    return loader.open(loader.load(VersionKey(name, store.active_versions()[name])))
 
 
 def running(metrics: Metrics, *, runtime: RuntimeName = "auto", threads: int = 1) -> Running:

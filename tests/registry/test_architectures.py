@@ -7,15 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.inference.batch_policy import BatchPolicy
 from app.monitoring.metrics import Metrics
+from app.registry.loaded_version import load_version
 from app.registry.model_store import Artifact, ModelStore
-from app.registry.servable import load_servable
 from tests.artifacts import TINY_ARCHITECTURES, publish_tiny_version
-from tests.registry.servables import load, running
+from tests.registry.servables import load
 from tests.registry.versions import refusal
-
-POLICY = BatchPolicy(max_batch_pairs=100, max_queued_pairs=100)
 
 each_architecture = pytest.mark.parametrize("name", TINY_ARCHITECTURES)
 
@@ -33,8 +30,7 @@ def artifact_of(root: Path, name: str) -> Artifact:
 
 
 def refused(artifact: Artifact) -> str:
-    cpu = torch.device("cpu")
-    return refusal(lambda: load_servable(artifact, cpu, POLICY, Metrics(), running(Metrics())))
+    return refusal(lambda: load_version(artifact, torch.device("cpu")))
 
 
 @each_architecture

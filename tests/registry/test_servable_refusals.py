@@ -12,15 +12,12 @@ from torch import Tensor
 
 from app.core.calibration import Platt
 from app.features.vocabulary import Vocabulary
-from app.inference.batch_policy import BatchPolicy
-from app.monitoring.metrics import Metrics
+from app.registry.loaded_version import load_version
 from app.registry.model_store import WEIGHTS, Artifact, ModelStore
-from app.registry.servable import load_servable
 from tests.artifacts import CATEGORIES, ITEMS, publish_tiny_version
-from tests.registry.servables import running
 from tests.registry.versions import refusal
 
-POLICY = BatchPolicy(max_batch_pairs=100, max_queued_pairs=100)
+CPU = torch.device("cpu")
 ITEM_TABLE = "embedding.tables.item_id.weight"
 
 
@@ -32,11 +29,7 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 def refused(artifact: Artifact) -> str:
-    cpu, metrics = torch.device("cpu"), Metrics()
-    message = refusal(lambda: load_servable(artifact, cpu, POLICY, metrics, running(metrics)))
-    (served,) = metrics.model_info.collect()
-    assert not served.samples
-    return message
+    return refusal(lambda: load_version(artifact, CPU))
 
 
 def with_weight(artifact: Artifact, name: str, change: Callable[[Tensor], Tensor]) -> Artifact:
@@ -50,9 +43,7 @@ def with_vocabulary(artifact: Artifact, field: str, raw_ids: list[str]) -> Artif
 
 
 def test_an_intact_version_is_loaded(artifact):
-    servable = load_servable(artifact, torch.device("cpu"), POLICY, Metrics(), running(Metrics()))
-
-    assert servable.version.manifest == artifact.manifest
+    assert load_version(artifact, CPU).manifest == artifact.manifest
 
 
 def test_a_vocabulary_of_another_size_is_refused(artifact):

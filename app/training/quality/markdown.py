@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from app.errors import one_line
 from app.training.quality.bootstrap import Measure
 from app.training.quality.evaluation import Evaluation, Slice
 
@@ -162,4 +163,4 @@ def _with_interval(measure: Measure) -> str:
 
 def _escaped(text: str) -> str:
     """A category's name that stays within its cell."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+    return one_line(text).replace("\\", "\\\\").replace("|", "\\|")
