@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -267,6 +268,12 @@ def versions_copied(store: RemoteStore) -> set[str]:
     return {path.parent.name for path in store.root.rglob("weights.safetensors")}
 
 
+def an_hour_passes(store: RemoteStore) -> None:
+    for folder in store.root.glob("*/*"):
+        used_s = folder.stat().st_mtime - 3_600
+        os.utime(folder, (used_s, used_s))
+
+
 def test_copies_of_versions_that_were_loaded_long_ago_make_room(there, tmp_path):
     for name in ("3", "4"):
         put_again(there, tmp_path, version=name)
@@ -277,6 +284,7 @@ def test_copies_of_versions_that_were_loaded_long_ago_make_room(there, tmp_path)
     for version in ("2", "3", "2", "4", "1"):
         loaded(store, version)
         copies.append(versions_copied(store))
+        an_hour_passes(store)
 
     assert copies == [{"2"}, {"2", "3"}, {"2", "3"}, {"2", "4"}, {"1", "4"}]
 
