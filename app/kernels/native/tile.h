@@ -3,6 +3,7 @@
 
 #include "ctr_kernel.h"
 #include "vector.h"
+#include "exponential.h"
 #include "product.h"
 #include "workspace.h"
 #include "tables.h"

@@ -1,18 +1,23 @@
-/* A vector of floats as wide as the instruction set has it, and the functions that gates need. */
+/* A vector of floats as wide as the instruction set has it, and what it can do beside arithmetic. */
 #include <string.h>
 
+/* LOOK_UP: of each lane, that of 16 floats which its lowest four bits say. */
 #if defined(AVX512)
 #include <immintrin.h>
 enum { LANES = 16, REGISTERS = 32 };
 typedef __m512 native;
 #define INTRINSIC(name) _mm512_##name
 #define ESTIMATE_RECIPROCAL _mm512_rcp14_ps
+#define LOOK_UP(table, at) ((vector)_mm512_permutexvar_ps((__m512i)(at), _mm512_loadu_ps(table)))
 #elif defined(AVX512_HALF)
 #include <immintrin.h>
 enum { LANES = 8, REGISTERS = 32 };
 typedef __m256 native;
 #define INTRINSIC(name) _mm256_##name
 #define ESTIMATE_RECIPROCAL _mm256_rcp14_ps
+#define LOOK_UP(table, at)                                                                         \
+    ((vector)_mm256_permutex2var_ps(_mm256_loadu_ps(table), (__m256i)(at),                         \
+                                    _mm256_loadu_ps((table) + 8)))
 #elif defined(AVX2)
 #include <immintrin.h>
 enum { LANES = 8, REGISTERS = 16 };
@@ -52,31 +57,4 @@ ALWAYS_INLINE vector reciprocal(vector x) {
 #else
     return 1.0f / x;
 #endif
-}
-
-/* Beyond +-43 an exponential is as there: no gate can tell, and the product of two has a
- * reciprocal. */
-#define EXPONENT_LIMIT 43.0f
-#define LOG2_E 1.44269504f
-
-/* e^(factor x), to 2 ulp of what it is at 0 and less exact where it is too small or too large to
- * matter. 2^(n + f) with |f| <= 1/2: 2^f is a minimax polynomial and 2^n an exponent. */
-ALWAYS_INLINE vector exponential(const float factor, vector x) {
-    const float shift = 12582912.0f; /* 1.5 * 2^23: what is added to it is rounded to integers */
-    const float limit = EXPONENT_LIMIT / (factor < 0.0f ? -factor : factor);
-    x = VECTOR_MIN(VECTOR_MAX(x, broadcast(-limit)), broadcast(limit));
-    vector shifted = x * (factor * LOG2_E) + shift;
-    vector f = x * (factor * LOG2_E) - (shifted - shift);
-    vector power = broadcast(0.00132647273f);
-    power = power * f + 0.00967151299f;
-    power = power * f + 0.0555073358f;
-    power = power * f + 0.240222424f;
-    power = power * f + 0.693147004f;
-    power = power * f + 1.0f;
-    return (vector)((integers)power + ((integers)shifted << 23));
-}
-
-ALWAYS_INLINE vector sigmoid(vector x) { return reciprocal(1.0f + exponential(-1.0f, x)); }
-ALWAYS_INLINE vector hyperbolic_tangent(vector x) {
-    return 1.0f - 2.0f * reciprocal(1.0f + exponential(2.0f, x));
 }
