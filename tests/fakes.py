@@ -72,10 +72,11 @@ class HeldBatch:
 
 
 def held_batcher(
-    engine: HeldEngine, policy: BatchPolicy, metrics: Metrics, *, threads: int = 1
+    engine: HeldEngine, policy: BatchPolicy, metrics: Metrics, *, threads: int = 1, ahead: int = 0
 ) -> Batcher[str, str]:
     """A batcher called "fake" before that engine."""
     workers = ThreadWorkers(threads, "fake")
+    workers.ahead = ahead
     prepare = partial(HeldBatch, engine)
     costs = CostModel([(Size(1, 0), 1e-3)])
     return Batcher(prepare, workers, policy, costs, metrics, name="fake")

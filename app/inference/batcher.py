@@ -69,8 +69,8 @@ class Batcher(Generic[Job, Result]):
     """Holds a bounded queue and keeps every engine thread busy while there are jobs.
 
     `prepare` makes a batch of jobs on the event loop; workers compute it beside the loop. No timer
-    closes a batch: while all threads compute, jobs gather; when one is free, it takes what has
-    gathered.
+    closes a batch: while all places are taken, jobs gather; when one is free, it takes what has
+    gathered. Places are the workers' threads, and those of batches that wait ready for one.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Batcher(Generic[Job, Result]):
         self._start_is_due = False
         self._alone: deque[_Waiting[Job, Result]] = deque()  # their batch failed
         self._queued_pairs = 0
-        self._all_threads = self._free_threads = workers.threads
+        self._all_places = self._free_places = workers.threads + workers.ahead
         self._draining = False
         self._idle = asyncio.Event()
         self._batch_jobs = metrics.batch_jobs.labels(name)
@@ -151,26 +151,26 @@ class Batcher(Generic[Job, Result]):
     async def drain(self) -> None:
         """Finishes what was accepted, then ends the engine threads."""
         self._draining = True
-        while self._free_threads < self._all_threads or self._queue:
+        while self._free_places < self._all_places or self._queue:
             self._idle.clear()
             await self._idle.wait()
         self._workers.close()
 
     def _start_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """What comes in one turn of the loop, as from one round trip to Redis, starts together."""
-        if self._free_threads and not self._start_is_due:
+        if self._free_places and not self._start_is_due:
             self._start_is_due = True
             loop.call_soon(self._start_batches)
 
     def _start_batches(self) -> None:
         self._start_is_due = False
-        while self._free_threads and (self._alone or self._queue):
+        while self._free_places and (self._alone or self._queue):
             batch = [self._alone.popleft()] if self._alone else self._take_batch()
             # Whoever gave up in this turn of the loop is still in the queue.
             present = [waiting for waiting in batch if not waiting.future.done()]
             if present:
                 self._start(present)
-        if self._free_threads == self._all_threads and not self._queue:
+        if self._free_places == self._all_places and not self._queue:
             self._idle.set()
 
     def _take_batch(self) -> list[_Waiting[Job, Result]]:
@@ -184,7 +184,7 @@ class Batcher(Generic[Job, Result]):
                 taken_pairs,
                 first.size.pairs,
                 queued_pairs=self._queued_pairs,
-                free_threads=self._free_threads,
+                free_threads=min(self._free_places, self._workers.threads),
             ):
                 break
             heappop(self._by_deadline)
@@ -211,14 +211,14 @@ class Batcher(Generic[Job, Result]):
             return
         self._batch_jobs.observe(len(jobs))
         self._batch_pairs.observe(sum(waiting.size.pairs for waiting in jobs))
-        self._free_threads -= 1
+        self._free_places -= 1
         batch = _Batch(jobs, prepared, taken_s, time.perf_counter() - taken_s)
         self._workers.start(prepared.work, partial(self._finish, batch))
 
     def _finish(
         self, batch: _Batch[Job, Result], failure: Exception | None, compute_s: float
     ) -> None:
-        self._free_threads += 1
+        self._free_places += 1
         self._start_batches()  # first of all: the engine should not wait for what follows
         if failure is None:
             self._learn(batch, compute_s)
@@ -226,7 +226,7 @@ class Batcher(Generic[Job, Result]):
         if failure is not None:
             self._fail(batch.jobs, failure)
             self._start_batches()
-        if self._free_threads == self._all_threads and not self._queue:
+        if self._free_places == self._all_places and not self._queue:
             self._idle.set()
 
     def _learn(self, batch: _Batch[Job, Result], compute_s: float) -> None:
@@ -240,9 +240,11 @@ class Batcher(Generic[Job, Result]):
             answered = list(zip(batch.jobs, batch.prepared.results(), strict=True))
         except Exception as error:  # noqa: BLE001 - it belongs to these jobs
             return error
+        under_way_s = time.perf_counter() - batch.taken_s
+        waited_s = max(0.0, under_way_s - batch.prepare_s - compute_s)  # for a thread, or the loop
         for waiting, result in answered:
             if not waiting.future.done():
-                queue_s = batch.taken_s - waiting.queued_at_s
+                queue_s = batch.taken_s + waited_s - waiting.queued_at_s
                 waiting.future.set_result(
                     Answer(result, queue_s, batch.prepare_s, compute_s, len(batch.jobs))
                 )

@@ -24,13 +24,19 @@ Work_contra = TypeVar("Work_contra", contravariant=True)
 
 
 class Workers(Protocol[Work_contra]):
-    """So many batches at the same time, each on a thread of its own."""
+    """So many batches at the same time, each on a thread of its own, and some more in line."""
 
     @property
     def threads(self) -> int: ...
 
+    @property
+    def ahead(self) -> int:
+        """Batches that may be in line, so that no thread waits until the loop has the next."""
+        ...
+
     def start(self, work: Work_contra, done: Done) -> None:
-        """On the event loop, where `done` is called when the work is; at most so many at a time."""
+        """On the event loop, where `done` is called when the work is; no more than there is room
+        for, on threads and in line."""
         ...
 
     def close(self) -> None:
@@ -43,6 +49,8 @@ class ThreadWorkers:
 
     Unlike those of an executor, they do not keep the process from ending when they are stuck.
     """
+
+    ahead = 0  # batches are worth filling
 
     def __init__(self, threads: int, name: str) -> None:
         self.threads = threads
