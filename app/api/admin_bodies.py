@@ -38,7 +38,10 @@ async def read_admin_body(request: Request, model: type[Body], limits: RequestLi
     `read_body` does.
     """
     content = await read_body(
-        request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s
+        request,
+        request.headers.get("content-length", "").encode("latin-1"),
+        max_bytes=limits.max_body_bytes,
+        timeout_s=limits.body_timeout_s,
     )
     try:
         return model.model_validate_json(content)

@@ -8,10 +8,14 @@ from app.api.hanging_up import ClientLeft
 from app.errors import BodyTooLarge, MalformedRequest
 
 
-async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
-    """Raises BodyTooLarge, ClientLeft, or MalformedRequest when the body does not end in time."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > max_bytes:
+async def read_body(
+    request: Request, declared: bytes, *, max_bytes: int, timeout_s: float
+) -> bytes:
+    """Of the declared length, if one was.
+
+    Raises BodyTooLarge, ClientLeft, or MalformedRequest when the body does not end in time.
+    """
+    if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     try:
@@ -23,7 +27,7 @@ async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> by
     except TimeoutError:
         raise MalformedRequest(
             f"{len(body)} bytes of the body arrived within {timeout_s:g} s, "
-            f"Content-Length says {declared or 'nothing'}"
+            f"Content-Length says {declared.decode('latin-1') or 'nothing'}"
         ) from None
     except ClientDisconnect:
         raise ClientLeft from None

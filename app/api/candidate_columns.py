@@ -5,6 +5,8 @@ wrong: `WireCandidate` decides, and says what is.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 from app.api.wire import MAX_BID
@@ -20,8 +22,9 @@ from app.api.wire_fields import (
 )
 from app.core.request import Candidates, FieldValue
 
-OWN_FIELDS = {"ad_id", "item_id", "category_id", "bid"}
 EXACT_BELOW = 2.0**63  # orjson makes a float of a longer integer, pydantic does not
+
+OWN_FIELDS = ("ad_id", "item_id", "category_id", "bid")
 
 Column = list[Any]
 
@@ -30,9 +33,11 @@ def columns_of(candidates: Sequence[Any]) -> Candidates | None:
     """None where a candidate, or two of them together, cannot be accepted or may not be."""
     if set(map(type, candidates)) != {dict}:
         return None
-    ad_ids, item_ids, category_ids, bids = (
-        _column(candidates, name) for name in ("ad_id", "item_id", "category_id", "bid")
-    )
+    columns = _columns(candidates)
+    if columns is None:
+        return None
+    nothing: Column = [None] * len(candidates)
+    ad_ids, item_ids, category_ids, bids = (columns.pop(name, nothing) for name in OWN_FIELDS)
     if not (
         _are_ids(ad_ids)
         and len(set(ad_ids)) == len(ad_ids)
@@ -41,15 +46,24 @@ def columns_of(candidates: Sequence[Any]) -> Candidates | None:
         and _are_bids(_given(bids))
     ):
         return None
-    further = _further_columns(candidates)
+    further = _further_columns(candidates, columns)
     if further is None:
         return None
     fields = {"item_id": item_ids, "category_id": category_ids, **further}
     return Candidates(ad_ids=ad_ids, bids=bids, fields=fields)
 
 
-def _column(candidates: Sequence[Mapping[str, Any]], name: str) -> Column:
-    return [candidate.get(name) for candidate in candidates]
+def _columns(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Column] | None:
+    """By name, with None where a candidate does not have it; None where there are too many."""
+    first, *_ = candidates
+    if len(first) > 1 and set(map(len, candidates)) == {len(first)}:
+        with suppress(KeyError):  # as many fields, but others
+            rows = map(itemgetter(*first), candidates)
+            return dict(zip(first, map(list, zip(*rows, strict=True)), strict=True))
+    names = set().union(*candidates)
+    if len(names) > MAX_FIELDS + len(OWN_FIELDS):
+        return None
+    return {name: [candidate.get(name) for candidate in candidates] for name in names}
 
 
 def _given(column: Column) -> Column:
@@ -72,13 +86,12 @@ def _are_bids(column: Column) -> bool:
 
 
 def _further_columns(
-    candidates: Sequence[Mapping[str, Any]],
+    candidates: Sequence[Mapping[str, Any]], columns: Mapping[str, Column]
 ) -> Mapping[str, Sequence[FieldValue]] | None:
     """Of the fields that are a model's own matter; numbers in lists become columns of their own."""
-    names = set().union(*candidates) - OWN_FIELDS
+    names = columns.keys()
     if len(names) > MAX_FIELDS:
         return None
-    columns = {name: _column(candidates, name) for name in names}
     if not all(map(_are_field_values, columns.values())):
         return None
     listed = {name for name, column in columns.items() if list in set(map(type, column))}

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import selectors
 import uuid
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
+from app.api.hanging_up import CONNECTION
 from app.api.lifecycle import Lifecycle
 from app.api.one_write import OneWrite
 from app.api.openapi import MEDIA_TYPE
@@ -54,6 +56,7 @@ class Connection(RefusingProtocol):
         self._answer_timer: asyncio.TimerHandle | None = None  # while there is much to be read
         self._has_ended = False  # a request, with the last bytes that came
         self._answering: RequestResponseCycle | None = None  # others may be pipelined behind it
+        self._tell_lost: Callable[[], object] | None = None
         self.lost = asyncio.Event()
 
     @classmethod
@@ -77,13 +80,22 @@ class Connection(RefusingProtocol):
         if self._answering is not None and not self._answering.response_complete:
             self._answering.disconnected = True  # uvicorn tells the last request only
             self._answering.message_event.set()
+            self._answering.scope.pop(CONNECTION, None)  # type: ignore[misc]  # no cycle is left
         self._unset_keepalive_if_required()
         self._stop_head_timer()
         self._stop_answer_timer()
         self.lost.set()
+        if self._tell_lost is not None:
+            self._tell_lost()
+
+    def tell_when_lost(self, told: Callable[[], object] | None) -> None:
+        self._tell_lost = told
+        if told is not None and self.lost.is_set():
+            told()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
+        cycle.scope[CONNECTION] = self  # type: ignore[literal-required]
         super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:

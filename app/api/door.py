@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.api.limits import DEADLINE_HEADER, PRIORITY_HEADER, RequestLimits
@@ -23,6 +23,7 @@ class Entry:
     """A request that is inside, to be let out again."""
 
     ticket: Ticket
+    headers: Mapping[bytes, bytes]
     body_bytes: int
     unread_s: float  # for so long it may have waited before it was read
 
@@ -75,7 +76,7 @@ class Door:
             self._log_now_and_then()
             raise
         self._admitted[priority].inc()
-        return Entry(ticket, int(body_bytes), unread_s)
+        return Entry(ticket, known, int(body_bytes), unread_s)
 
     def leave(self, entry: Entry, *, computed: bool) -> None:
         """In whatever way it was answered; `computed` by the model."""

@@ -1,5 +1,7 @@
 """`POST /v1/rank`: raw body in, bytes out."""
 
+from collections.abc import Mapping
+
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -25,6 +27,8 @@ from app.ranking.ranker import Ranker
 RANK_PATH = "/v1/rank"
 ENTRY = "ctr.entry"  # where a scope has what the door gave
 
+Headers = Mapping[bytes, bytes]
+
 TOLERANCE_S = 0.002  # of an event loop that had other things to do
 
 
@@ -35,14 +39,17 @@ def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint
         try:
             context = context_of(request)
             body = await read_body(
-                request, max_bytes=limits.max_body_bytes, timeout_s=limits.body_timeout_s
+                request,
+                entry.headers.get(b"content-length", b""),
+                max_bytes=limits.max_body_bytes,
+                timeout_s=limits.body_timeout_s,
             )
             with context.times.measure("parse"):
                 rank_request = parse_rank_body(body)
                 spent_s = context.elapsed_s() + entry.unread_s
-                deadline = _deadline(request, rank_request, spent_s, limits)
+                deadline = _deadline(entry.headers, rank_request, spent_s, limits)
                 entry.ticket.deadline = deadline
-                _check_priority(request)
+                _check_priority(entry.headers)
             ranking, batch_jobs = await unless_client_leaves(
                 request, ranker.rank(rank_request, entry.ticket, context.times)
             )
@@ -78,17 +85,16 @@ def rank_router(endpoint: Endpoint) -> APIRouter:
 
 
 def _deadline(
-    request: Request, body: RankRequest, spent_s: float, limits: RequestLimits
+    headers: Headers, body: RankRequest, spent_s: float, limits: RequestLimits
 ) -> Deadline:
     """Counted from the request's first byte; the body's field wins over the header."""
-    header_ms = _header_ms(request)  # a wrong one is refused even where the body's field wins
+    header_ms = _header_ms(headers)  # a wrong one is refused even where the body's field wins
     budget_ms = body.deadline_ms or header_ms or limits.default_deadline_ms
     return Deadline.after(min(budget_ms, limits.max_deadline_ms) / 1e3 - spent_s)
 
 
-def _header_ms(request: Request) -> float | None:
-    name = DEADLINE_HEADER.decode()
-    text = request.headers.get(name)
+def _header_ms(headers: Headers) -> float | None:
+    text = headers.get(DEADLINE_HEADER)
     if text is None:
         return None
     try:
@@ -96,13 +102,14 @@ def _header_ms(request: Request) -> float | None:
     except ValueError:
         budget_ms = 0.0
     if not 0 < budget_ms < float("inf"):
+        name = DEADLINE_HEADER.decode()
         raise InvalidRequest([FieldError(name, "must be a positive number of ms")])
     return budget_ms
 
 
-def _check_priority(request: Request) -> None:
-    name = PRIORITY_HEADER.decode()
-    if request.headers.get(name, "normal") not in PRIORITIES:
+def _check_priority(headers: Headers) -> None:
+    if headers.get(PRIORITY_HEADER, b"normal").decode("latin-1") not in PRIORITIES:
+        name = PRIORITY_HEADER.decode()
         raise InvalidRequest([FieldError(name, f"must be one of {', '.join(PRIORITIES)}")])
 
 

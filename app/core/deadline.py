@@ -1,8 +1,6 @@
 """The time a request may take, and where that time went."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -35,13 +33,25 @@ class StageTimes:
 
     seconds: dict[Stage, float] = field(default_factory=dict)
 
-    @contextmanager
-    def measure(self, stage: Stage) -> Iterator[None]:
-        started_s = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.add(stage, time.perf_counter() - started_s)
+    def measure(self, stage: Stage) -> "_Measured":
+        """As a context: what happens in it is that stage."""
+        return _Measured(self, stage)
 
     def add(self, stage: Stage, seconds: float) -> None:
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+
+class _Measured:
+    """Not a generator with a decorator, which would take longer than some stages."""
+
+    __slots__ = ("_stage", "_started_s", "_times")
+
+    def __init__(self, times: StageTimes, stage: Stage) -> None:
+        self._times = times
+        self._stage = stage
+
+    def __enter__(self) -> None:
+        self._started_s = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._times.add(self._stage, time.perf_counter() - self._started_s)

@@ -25,16 +25,22 @@ class CoalescedReader(Generic[Value]):
         self._waiting: dict[str, set[asyncio.Future[Value]]] = {}
         self._reading: asyncio.Task[None] | None = None
 
-    async def read(self, key: str) -> Value:
-        (value,) = await self.read_all([key])
+    async def read(self, key: str, timeout_s: float) -> Value:
+        """Raises TimeoutError; the round trip goes on without its caller."""
+        (value,) = await self.read_all([key], timeout_s)
         return value
 
-    async def read_all(self, keys: Sequence[str]) -> list[Value]:
-        """One value per key, without a task for each."""
+    async def read_all(self, keys: Sequence[str], timeout_s: float) -> list[Value]:
+        """One value per key, without a task for each. Raises TimeoutError."""
         asked = [self._ask(key) for key in keys]
+        # A tenth of what asyncio.timeout costs.
+        too_late = asyncio.get_running_loop().call_later(
+            timeout_s, _fail, asked, TimeoutError(f"not read within {timeout_s:g} s")
+        )
         try:
             return [await future for future in asked]
         finally:
+            too_late.cancel()
             for key, future in zip(keys, asked, strict=True):
                 self._leave(key, future)
 

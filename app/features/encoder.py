@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TypeVar, cast
 
 import numpy as np
@@ -13,11 +14,12 @@ from app.core.keys import keys_of
 from app.core.request import BehaviorSequence, Candidates, FieldValue, UserContext
 from app.core.schema import (
     CANDIDATE_SOURCES,
-    OOV_ROW,
     DenseSideField,
     FeatureSchema,
     SparseField,
 )
+from app.features.looked_up_rows import LookedUpRows, RowsOf
+from app.features.unknown_ids import UnknownIds
 from app.features.vocabulary import Vocabulary
 
 # U users (one per request), N behaviors, C candidates, F behavior fields
@@ -32,12 +34,10 @@ LARGEST_DENSE = 1e6
 
 @dataclass(frozen=True, slots=True)
 class EncodedRequests:
-    """The batch and, per request, how many items the model does not know."""
+    """The batch, and what of it the model does not know."""
 
     batch: RaggedBatch
-    unknown_behaviors_U: Rows
-    unknown_candidates_U: Rows
-    unknown_ids: Mapping[str, int]  # by field, over the whole batch
+    unknown: UnknownIds
 
 
 class Encoder:
@@ -46,6 +46,15 @@ class Encoder:
     def __init__(self, schema: FeatureSchema, vocabularies: Mapping[str, Vocabulary]) -> None:
         self.schema = schema
         self.vocabularies = vocabularies
+        of_ads = (*schema.behavior_fields, *schema.candidate_sparse_fields)
+        self._rows_of_ads: Mapping[str, RowsOf] = {
+            field.name: LookedUpRows(partial(_look_up, vocabularies[field.name])).rows_of
+            for field in of_ads
+        }
+        self._rows_of_users: Mapping[str, RowsOf] = {  # too many to be remembered
+            field.name: partial(_look_up, vocabularies[field.name])
+            for field in schema.user_sparse_fields
+        }
         self._found_anywhere = frozenset(
             field.name for field in schema.side_fields if field.source == "any"
         )
@@ -56,22 +65,23 @@ class Encoder:
         histories = [user.behaviors.newest(schema.max_behaviors) for user, _ in requests]
         of_users = partial(_user_column, [self._fields_of(user) for user, _ in requests])
         of_ads = partial(_candidate_column, requests, self._found_anywhere)
+        rows_of_users, rows_of_ads = self._rows_of_users, self._rows_of_ads
         candidates_U = [len(ads) for _, ads in requests]
         users, candidates = len(requests), sum(candidates_U)
         batch = RaggedBatch(
             lengths_U=np.array([len(history) for history in histories], np.int64),
             behaviors_NF=self._behavior_rows(histories),
             behavior_seconds_N=_behavior_seconds(histories),
-            user_sparse_US=self._sparse(schema.user_sparse_fields, of_users, users),
+            user_sparse_US=_sparse(schema.user_sparse_fields, rows_of_users, of_users, users),
             user_dense_UD=_dense(schema.user_dense_fields, of_users, users),
-            candidates_CF=self._sparse(schema.behavior_fields, of_ads, candidates),
-            candidate_sparse_CS=self._sparse(schema.candidate_sparse_fields, of_ads, candidates),
+            candidates_CF=_sparse(schema.behavior_fields, rows_of_ads, of_ads, candidates),
+            candidate_sparse_CS=_sparse(
+                schema.candidate_sparse_fields, rows_of_ads, of_ads, candidates
+            ),
             candidate_dense_CD=_dense(schema.candidate_dense_fields, of_ads, candidates),
-            user_of_C=np.repeat(np.arange(users), candidates_U),
+            user_of_C=np.arange(users).repeat(candidates_U),
         )
-        return EncodedRequests(
-            batch, _unknown_behaviors(batch), _unknown_candidates(batch), self._unknown_ids(batch)
-        )
+        return EncodedRequests(batch, UnknownIds.of(batch, schema))
 
     def _fields_of(self, user: UserContext) -> Fields:
         """Each field from its own source: a profile says nothing about the moment."""
@@ -84,33 +94,10 @@ class Encoder:
 
     def _behavior_rows(self, histories: Sequence[BehaviorSequence]) -> Rows:
         keys_NF = np.concatenate([history.keys_TF for history in histories])
-        columns = [
-            self.vocabularies[field.name].rows_of(keys_NF[:, column])
-            for column, field in enumerate(self.schema.behavior_fields)
-        ]
-        return np.stack(columns, axis=1)
-
-    def _sparse(self, fields: Sequence[SparseField], column_of: "_ColumnOf", rows: int) -> Rows:
-        table_rows = np.empty((rows, len(fields)), np.int64)
-        for column, field in enumerate(fields):
-            values, repeats = column_of(field.name)
-            found = self.vocabularies[field.name].rows_of(keys_of(_id_texts(values)))
-            table_rows[:, column] = _repeated(found, repeats)
-        return table_rows
-
-    def _unknown_ids(self, batch: RaggedBatch) -> dict[str, int]:
-        schema = self.schema
-        rows_of_fields = (
-            (schema.behavior_fields, batch.behaviors_NF),
-            (schema.behavior_fields, batch.candidates_CF),
-            (schema.user_sparse_fields, batch.user_sparse_US),
-            (schema.candidate_sparse_fields, batch.candidate_sparse_CS),
-        )
-        counts = {field.name: 0 for field in schema.sparse_fields}
-        for fields, rows in rows_of_fields:
-            for field, column in zip(fields, rows.T, strict=True):
-                counts[field.name] += int(np.count_nonzero(column == OOV_ROW))
-        return counts
+        rows_NF = np.empty((len(keys_NF), len(self.schema.behavior_fields)), np.int64)
+        for column, field in enumerate(self.schema.behavior_fields):
+            rows_NF[:, column] = self.vocabularies[field.name].rows_of(keys_NF[:, column])
+        return rows_NF
 
 
 def _behavior_seconds(histories: Sequence[BehaviorSequence]) -> Rows:
@@ -133,6 +120,10 @@ def _repeated(values: Column, repeats: Sequence[int] | None) -> Column:
 
 def _candidate_column(requests: Sequence[Job], found_anywhere: Set[str], name: str) -> _Column:
     """A value that all candidates of a request share is there once, however many they are."""
+    if name not in found_anywhere:
+        columns = [ads.fields.get(name, ()) for _, ads in requests]
+        if all(columns):
+            return list(chain.from_iterable(columns)), None
     values: list[FieldValue] = []
     repeats: list[int] = []
     for user, ads in requests:
@@ -150,6 +141,23 @@ def _candidate_column(requests: Sequence[Job], found_anywhere: Set[str], name: s
 def _value_beside_candidates(user: UserContext, name: str) -> FieldValue:
     value = user.context.get(name)
     return user.profile.get(name) if value is None else value
+
+
+def _sparse(
+    fields: Sequence[SparseField],
+    rows_of: Mapping[str, RowsOf],
+    column_of: _ColumnOf,
+    rows: int,
+) -> Rows:
+    table_rows = np.empty((rows, len(fields)), np.int64)
+    for column, field in enumerate(fields):
+        values, repeats = column_of(field.name)
+        table_rows[:, column] = _repeated(rows_of[field.name](values), repeats)
+    return table_rows
+
+
+def _look_up(vocabulary: Vocabulary, ids: Sequence[FieldValue]) -> Rows:
+    return vocabulary.rows_of(keys_of(_id_texts(ids)))
 
 
 def _id_texts(values: Sequence[FieldValue]) -> Iterable[str]:
@@ -187,14 +195,3 @@ def _number(value: FieldValue, missing: float) -> float:
     except (ValueError, OverflowError):
         return missing
     return number if math.isfinite(number) else missing
-
-
-def _unknown_behaviors(batch: RaggedBatch) -> Rows:
-    users = len(batch.lengths_U)
-    behavior_user_N = np.repeat(np.arange(users), batch.lengths_U)
-    return np.bincount(behavior_user_N[batch.behaviors_NF[:, 0] == OOV_ROW], minlength=users)
-
-
-def _unknown_candidates(batch: RaggedBatch) -> Rows:
-    unknown_C = batch.candidates_CF[:, 0] == OOV_ROW
-    return np.bincount(batch.user_of_C[unknown_C], minlength=len(batch.lengths_U))

@@ -15,7 +15,6 @@ from app.features.redis_store import FieldsRead, HistoryRead, RedisStore
 from app.monitoring.metrics import Metrics
 
 Read = TypeVar("Read", HistoryRead, FieldsRead)
-Answer = TypeVar("Answer")
 HistoriesReader = Callable[[Sequence[str]], Awaitable[list[HistoryRead]]]
 
 MAX_KEYS_PER_ROUND_TRIP = 512
@@ -93,8 +92,9 @@ class FeatureReader:
     async def _read_history(self, request: RankRequest, timeout_s: float) -> HistoryRead:
         if request.behaviors is not None:
             return HistoryRead(request.behaviors)
-        history = await _in_time(self._histories.read(request.user_id), timeout_s)
-        if history is None:
+        try:
+            history = await self._histories.read(request.user_id, timeout_s)
+        except TimeoutError:
             history = HistoryRead(problem=LATE)
         return self._as_last_read(request.user_id, history)
 
@@ -128,15 +128,18 @@ class FeatureReader:
     ) -> FieldsRead:
         if not wanted:
             return FieldsRead()
-        profile = await _in_time(self._profiles.read(request.user_id), timeout_s)
-        return FieldsRead(problem=LATE) if profile is None else profile
+        try:
+            return await self._profiles.read(request.user_id, timeout_s)
+        except TimeoutError:
+            return FieldsRead(problem=LATE)
 
     async def _read_ads(self, missing: Sequence[str], timeout_s: float) -> dict[str, FieldsRead]:
         """What the catalog has on ads."""
         if not missing:
             return {}
-        reads = await _in_time(self._ads.read_all(missing), timeout_s)
-        if reads is None:
+        try:
+            reads = await self._ads.read_all(missing, timeout_s)
+        except TimeoutError:
             return dict.fromkeys(missing, FieldsRead(problem=LATE))
         return dict(zip(missing, reads, strict=True))
 
@@ -151,15 +154,6 @@ class FeatureReader:
             return values
 
         return CoalescedReader(read_and_count, max_keys=MAX_KEYS_PER_ROUND_TRIP)
-
-
-async def _in_time(answer: Awaitable[Answer], timeout_s: float) -> Answer | None:
-    """None if it is late; the round trip goes on without its caller."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await answer
-    except TimeoutError:
-        return None
 
 
 def _has_use_for_profile(request: RankRequest, schema: FeatureSchema) -> bool:

@@ -51,8 +51,7 @@ class Vocabulary:
         if len(self.keys_V) == 0:
             return np.full(len(keys_N), OOV_ROW, np.int64)
         found = self.keys_V.searchsorted(keys_N)
-        np.minimum(found, len(self.keys_V) - 1, out=found)
-        unknown = self.keys_V[found] != keys_N
+        unknown = self.keys_V.take(found, mode="clip") != keys_N
         found += FIRST_ID_ROW
         found[unknown] = OOV_ROW
         return found

@@ -1,12 +1,10 @@
 """How long a batch will compute: learned from how long batches did, here and under this load."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import mul
 
 import numpy as np
-
-from app.core.batch import Doubles
 
 FORGETTING = 0.98  # of what was learned, at each batch: fifty batches are remembered
 # How much the start is trusted, in batches: machines change their speed, but hardly what a
@@ -16,6 +14,7 @@ LEAST_SHARE, MOST_TIMES = 0.1, 50.0  # of the first prediction that are believed
 SHORTEST_S = 1e-7
 
 FEATURES = 3  # jobs, candidates, pairs
+Matrix = list[list[float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +47,60 @@ class CostModel:
         measured = list(measured)
         self.measured_sizes = [size for size, _ in measured]
         relative = np.array(
-            [_features([size]) / max(seconds, SHORTEST_S) for size, seconds in measured]
+            [np.array(_counts([size])) / max(seconds, SHORTEST_S) for size, seconds in measured]
         )
         start = np.linalg.lstsq(relative, np.ones(len(relative)), rcond=None)[0]
-        self._start_s = start.clip(min=SHORTEST_S / 1e3)  # seconds of a job, a candidate, a pair
+        start_s = start.clip(min=SHORTEST_S / 1e3)  # of a job, a candidate, a pair
         together = np.full((FEATURES, FEATURES), 1 / FEATURES)
-        self._trust = TRUST_IN_SPEED * together + TRUST_IN_PROPORTIONS * (
-            np.eye(FEATURES) - together
-        )
-        self._information = self._trust
-        self._corrections = np.ones(FEATURES)
-        self._moment = self._information @ self._corrections
-        self._start_seconds_each: list[float] = self._start_s.tolist()
+        trust = TRUST_IN_SPEED * together + TRUST_IN_PROPORTIONS * (np.eye(FEATURES) - together)
+        # Three numbers at a time, for which numpy takes several times as long as Python.
+        self._start_seconds_each: list[float] = start_s.tolist()
         self._seconds_each = self._start_seconds_each
+        self._trust: Matrix = trust.tolist()
+        self._information = self._trust
+        self._moment: list[float] = trust.sum(axis=1).tolist()  # of corrections that are all 1
 
     def predict_s(self, sizes: Iterable[Size]) -> float:
         """Seconds of one batch of these jobs."""
-        counts = _counts(sizes)  # three numbers, for which numpy would take ten times as long
+        counts = _counts(sizes)
         learned_s = _dot(self._seconds_each, counts)
         return max(learned_s, LEAST_SHARE * _dot(self._start_seconds_each, counts))
 
     def learn(self, sizes: Iterable[Size], seconds: float) -> None:
         """One batch took so long."""
-        start_s = self._start_s * _features(sizes)
-        total_s = start_s.sum()
-        shares = start_s / total_s
+        start_s = list(map(mul, self._start_seconds_each, _counts(sizes)))
+        total_s = sum(start_s)
+        shares = [part_s / total_s for part_s in start_s]
         times = min(max(seconds / total_s, LEAST_SHARE), MOST_TIMES)
-        renewed = (1 - FORGETTING) * self._trust
-        self._information = FORGETTING * self._information + renewed + np.outer(shares, shares)
-        self._moment = FORGETTING * self._moment + renewed.sum(axis=1) + times * shares
-        self._corrections = np.linalg.solve(self._information, self._moment)
-        self._seconds_each = (self._corrections * self._start_s).tolist()
+        kept, renewed = FORGETTING, 1 - FORGETTING
+        self._moment = [
+            kept * known + renewed * sum(trusted) + times * share
+            for known, trusted, share in zip(self._moment, self._trust, shares, strict=True)
+        ]
+        self._information = [
+            [
+                kept * known + renewed * trusted + share * other
+                for known, trusted, other in zip(known_row, trusted_row, shares, strict=True)
+            ]
+            for known_row, trusted_row, share in zip(
+                self._information, self._trust, shares, strict=True
+            )
+        ]
+        corrections = _solved(self._information, self._moment)
+        self._seconds_each = list(map(mul, corrections, self._start_seconds_each))
 
 
-def _features(sizes: Iterable[Size]) -> Doubles:
-    return np.array(_counts(sizes), np.float64)
+def _solved(matrix: Matrix, right: Sequence[float]) -> tuple[float, float, float]:
+    """x of `matrix` x = `right`, of three rows, by Cramer's rule."""
+    (a, b, c), (d, e, f), (g, h, i) = matrix
+    x, y, z = right
+    minors = e * i - f * h, d * i - f * g, d * h - e * g
+    determinant = a * minors[0] - b * minors[1] + c * minors[2]
+    return (
+        (x * minors[0] - b * (y * i - f * z) + c * (y * h - e * z)) / determinant,
+        (a * (y * i - f * z) - x * minors[1] + c * (d * z - y * g)) / determinant,
+        (a * (e * z - y * h) - b * (d * z - y * g) + x * minors[2]) / determinant,
+    )
 
 
 def _counts(sizes: Iterable[Size]) -> tuple[int, int, int]:

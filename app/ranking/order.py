@@ -23,5 +23,5 @@ def best_first(
 ) -> list[int]:
     """Indices of the candidates in the order of the answer; equal ones keep the request's order."""
     values = ctr_C if rank_by == "ctr" else np.array(ecpm_C, np.float64)
-    order: list[int] = np.argsort(-values, kind="stable").tolist()
+    order: list[int] = (-values).argsort(kind="stable").tolist()
     return order[:top_k]

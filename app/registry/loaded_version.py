@@ -104,7 +104,7 @@ class LoadedVersion:
         """Of at least one candidate, whoever is asked: no engine, so the event loop may call it."""
         encoded = self.encoder.encode([(NOBODY, candidates)])
         ctr_C = self.priors.ctr_of(encoded.batch.candidates_CF)
-        return PriorScores(ctr_C, int(encoded.unknown_candidates_U[0]))
+        return PriorScores(ctr_C, int(encoded.unknown.candidates_U[0]))
 
 
 def load_version(
@@ -138,8 +138,8 @@ def _per_job(encoded: EncodedRequests, scores: Scores) -> Iterator[JobScores]:
         ends.tolist(),
         candidates_U.tolist(),
         encoded.batch.lengths_U.tolist(),
-        encoded.unknown_behaviors_U.tolist(),
-        encoded.unknown_candidates_U.tolist(),
+        encoded.unknown.behaviors_U.tolist(),
+        encoded.unknown.candidates_U.tolist(),
         strict=True,
     ):
         rows = slice(end - count, end)

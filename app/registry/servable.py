@@ -164,6 +164,6 @@ def _shown_labels(version: LoadedVersion) -> tuple[str, str, str, str]:
 def _prepare(version: LoadedVersion, unknown_ids: Counter, jobs: Sequence[Job]) -> PreparedBatch:
     """Not a method: a servable that refers to itself is freed late, if ever."""
     prepared = version.prepare(jobs)
-    for field, count in prepared.encoded.unknown_ids.items():
+    for field, count in prepared.encoded.unknown.by_field.items():
         unknown_ids.labels(field).inc(count)
     return prepared

@@ -21,7 +21,7 @@ async def answers(*asked: Awaitable[str], **options: bool) -> list[Any]:
 
 
 def ask(reader: CoalescedReader[str], *keys: str) -> "list[asyncio.Task[str]]":
-    return [asyncio.create_task(reader.read(key)) for key in keys]
+    return [asyncio.create_task(reader.read(key, WAIT_S)) for key in keys]
 
 
 async def test_everybody_who_asks_at_once_shares_a_round_trip():
@@ -29,7 +29,7 @@ async def test_everybody_who_asks_at_once_shares_a_round_trip():
     reader = CoalescedReader(reads, max_keys=100)
     reads.let_go()
 
-    values = await answers(*(reader.read(key) for key in "abc"))
+    values = await answers(*(reader.read(key, WAIT_S) for key in "abc"))
 
     assert values == ["A", "B", "C"]
     assert reads.round_trips == [["a", "b", "c"]]
@@ -56,7 +56,7 @@ async def test_a_key_that_many_ask_for_is_read_once():
     reader = CoalescedReader(reads, max_keys=100)
     reads.let_go()
 
-    values = await answers(*(reader.read(key) for key in "abab"))
+    values = await answers(*(reader.read(key, WAIT_S) for key in "abab"))
 
     assert values == ["A", "B", "A", "B"]
     assert reads.round_trips == [["a", "b"]]
@@ -67,8 +67,8 @@ async def test_one_caller_reads_many_keys_in_one_round_trip():
     reader = CoalescedReader(reads, max_keys=100)
     reads.let_go()
 
-    assert await reader.read_all(["b", "a", "b"]) == ["B", "A", "B"]
-    assert await reader.read_all([]) == []
+    assert await reader.read_all(["b", "a", "b"], WAIT_S) == ["B", "A", "B"]
+    assert await reader.read_all([], WAIT_S) == []
     assert reads.round_trips == [["b", "a"]]
 
 
@@ -77,7 +77,7 @@ async def test_a_round_trip_takes_no_more_than_max_keys_oldest_first():
     reader = CoalescedReader(reads, max_keys=2)
     reads.let_go(3)
 
-    values = await answers(*(reader.read(key) for key in "abcde"))
+    values = await answers(*(reader.read(key, WAIT_S) for key in "abcde"))
 
     assert values == ["A", "B", "C", "D", "E"]
     assert reads.round_trips == [["a", "b"], ["c", "d"], ["e"]]
@@ -88,7 +88,7 @@ async def test_a_reader_that_was_idle_reads_again():
     reader = CoalescedReader(reads, max_keys=100)
     reads.let_go(2)
 
-    values = [await reader.read("a"), await reader.read("a")]
+    values = [await reader.read("a", WAIT_S), await reader.read("a", WAIT_S)]
 
     assert values == ["A", "A"]
     assert reads.round_trips == [["a"], ["a"]]
@@ -150,7 +150,7 @@ async def test_the_failures_that_a_caller_did_not_look_at_are_not_reported_as_fo
     reads.let_go()
 
     with pytest.raises(ConnectionError):
-        await CoalescedReader(reads, max_keys=100).read_all(["a", "b"])
+        await CoalescedReader(reads, max_keys=100).read_all(["a", "b"], WAIT_S)
     reads.failure = None
     await checkpoint()
     gc.collect()
@@ -190,3 +190,18 @@ async def test_a_key_that_nobody_waits_for_any_more_is_not_read():
 
     assert await answers(*first, *kept) == ["A", "C", "D"]
     assert reads.round_trips == [["a"], ["c", "d"]]
+
+
+async def test_who_is_read_too_late_is_told_and_the_round_trip_goes_on_for_others():
+    reads = HeldReads()
+    reader = CoalescedReader(reads, max_keys=100)
+    patient = asyncio.create_task(reader.read("a", WAIT_S))
+    await reads.begins()
+
+    with pytest.raises(TimeoutError):
+        await reader.read_all(["b", "a"], 0.0)
+
+    reads.let_go()
+    assert await patient == "A"
+    assert reads.round_trips == [["a"]]
+    await reader.close()

@@ -105,9 +105,9 @@ def test_the_batch_is_that_of_a_naive_loop(schema, requests):
     assert batch.candidate_dense_CD.tolist() == np.float32(naive.candidate_dense).tolist()
     assert batch.user_of_C.tolist() == naive.user_of
     assert (
-        encoded.unknown_behaviors_U + encoded.unknown_candidates_U
+        encoded.unknown.behaviors_U + encoded.unknown.candidates_U
     ).tolist() == naive.unknown_items
-    assert encoded.unknown_ids == naive.unknown_ids
+    assert encoded.unknown.by_field == naive.unknown_ids
 
 
 @given(schemas, batches)
@@ -175,7 +175,7 @@ def test_what_is_no_known_id_has_the_oov_row(value):
     encoded = encode(item_id=[value])
 
     assert encoded.batch.candidates_CF[0, 0] == OOV_ROW
-    assert (encoded.unknown_behaviors_U + encoded.unknown_candidates_U).tolist() == [1]
+    assert (encoded.unknown.behaviors_U + encoded.unknown.candidates_U).tolist() == [1]
 
 
 def test_the_newest_behaviors_are_kept_and_the_older_ones_are_not_counted_as_unknown():
@@ -185,7 +185,7 @@ def test_the_newest_behaviors_are_kept_and_the_older_ones_are_not_counted_as_unk
     newest = vocabulary.rows_of(history("item-1", "item-2", "7").keys_TF[:, 0])
     assert encoded.batch.lengths_U.tolist() == [3]
     assert encoded.batch.behaviors_NF[:, 0].tolist() == newest.tolist()
-    assert (encoded.unknown_behaviors_U + encoded.unknown_candidates_U).tolist() == [0]
+    assert (encoded.unknown.behaviors_U + encoded.unknown.candidates_U).tolist() == [0]
 
 
 def test_unknown_items_are_counted_in_history_and_candidates_of_their_own_request():
@@ -204,8 +204,8 @@ def test_unknown_items_are_counted_in_history_and_candidates_of_their_own_reques
         ]
     )
 
-    assert (encoded.unknown_behaviors_U + encoded.unknown_candidates_U).tolist() == [0, 3, 2]
-    assert encoded.unknown_ids == {"item_id": 5, "category_id": 2}
+    assert (encoded.unknown.behaviors_U + encoded.unknown.candidates_U).tolist() == [0, 3, 2]
+    assert encoded.unknown.by_field == {"item_id": 5, "category_id": 2}
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_candidates_share_a_value_of_any_source_with_those_of_their_own_request_
     acme, seven = VOCABULARIES["brand"].rows_of(keys_of(["acme", "7"])).tolist()
     rows = encoded.batch.candidate_sparse_CS[:, 0].tolist()
     assert rows == [acme, acme, acme, seven, acme, OOV_ROW]
-    assert encoded.unknown_ids["brand"] == 1
+    assert encoded.unknown.by_field["brand"] == 1
 
 
 def test_a_model_of_items_alone_reads_no_categories():
@@ -308,4 +308,4 @@ def test_a_model_of_items_alone_reads_no_categories():
 
     assert alone.batch.behaviors_NF.tolist() == both.batch.behaviors_NF[:, :1].tolist()
     assert alone.batch.candidates_CF.tolist() == both.batch.candidates_CF[:, :1].tolist()
-    assert alone.unknown_ids == {"item_id": 2}
+    assert alone.unknown.by_field == {"item_id": 2}

@@ -71,7 +71,7 @@ async def test_the_scores_of_parts_are_those_of_the_whole(root, request_of_many)
     np.testing.assert_allclose(answer.scores.logits_C, whole.logits_C, atol=1e-6)
     np.testing.assert_allclose(answer.scores.attention_CT, whole.attention_CT, atol=1e-6)
     encoded = servable.version.encoder.encode([request_of_many])
-    unknown = encoded.unknown_behaviors_U[0] + encoded.unknown_candidates_U[0]
+    unknown = encoded.unknown.behaviors_U[0] + encoded.unknown.candidates_U[0]
     assert answer.scores.unknown_items == unknown
     batches = metrics.registry.get_sample_value("ctr_batch_jobs_count", {"model": "tiny"})
     assert batches >= 6

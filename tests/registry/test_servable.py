@@ -71,7 +71,7 @@ async def test_every_request_gets_its_own_unknown_items(root):
     await servable.drain()
 
     encoded = [servable.version.encoder.encode([request]) for request in requests]
-    expected = [int(one.unknown_behaviors_U[0] + one.unknown_candidates_U[0]) for one in encoded]
+    expected = [int(one.unknown.behaviors_U[0] + one.unknown.candidates_U[0]) for one in encoded]
     assert [answer.scores.unknown_items for answer in answers] == expected
     assert any(expected)
 
@@ -90,7 +90,7 @@ async def test_unknown_ids_are_counted_by_field(root):
         )
         for field in servable.version.encoder.schema.sparse_fields
     }
-    assert counted == servable.version.encoder.encode(requests).unknown_ids
+    assert counted == servable.version.encoder.encode(requests).unknown.by_field
     assert all(counted.values())
 
 

@@ -162,7 +162,7 @@ def test_golden_requests_cover_the_edges(artifact: Artifact) -> None:
     assert len(requests) == 8
     assert {0, 1} <= set(lengths)
     assert max(lengths) > artifact.manifest.features.max_behaviors
-    assert encoded.unknown_behaviors_U[-1] + encoded.unknown_candidates_U[-1] > 4
+    assert encoded.unknown.behaviors_U[-1] + encoded.unknown.candidates_U[-1] > 4
     assert all(set(request.candidates) >= {"item_id", "price"} for request in requests)
     assert all(request.context["device"] in ("phone", "desktop") for request in requests)
 

@@ -140,7 +140,7 @@ class FusedWork:
             "candidate_sparse_CS": batch.candidate_sparse_CS,
             "user_dense_UD": batch.user_dense_UD,
             "candidate_dense_CD": batch.candidate_dense_CD,
-            "first_candidate_U": np.searchsorted(batch.user_of_C, np.arange(users + 1)),
+            "first_candidate_U": batch.user_of_C.searchsorted(np.arange(users + 1)),
             "states_U": _addresses(plan.states),
             "earlier_U": _addresses(plan.earlier),
             "known_U": np.array(plan.known, np.int64),
