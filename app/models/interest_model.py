@@ -1,6 +1,6 @@
 """What DIN, DIEN and DSIN have in common: interests between the embeddings and the last MLP."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, Protocol, TypeVar, cast
 
@@ -15,10 +15,11 @@ from app.models.layers.activation import ActivationName
 from app.models.layers.attention_config import AttentionConfig, Units
 from app.models.layers.embedding import FeatureEmbedding, SideFeatures, joined
 from app.models.layers.mlp import Mlp
-from app.models.layers.ragged import Pairs
+from app.models.layers.ragged_sequences import RaggedSequences
+from app.models.layers.sequences import Pairs, Sequences
 
 # U users, N behaviors of all users, C candidates, T steps, E embedding of a group's fields,
-# X what the MLP gets of an interest, I embedded profile
+# X what the MLP gets of an interest, I embedded profile, S embedded side fields
 
 InterestStates = TypeVar("InterestStates")
 
@@ -40,7 +41,9 @@ class Interest(Protocol[InterestStates]):
 
     width: int  # X
 
-    def encode(self, behaviors_NE: Tensor, seconds_N: Tensor, lengths_U: Tensor) -> InterestStates:
+    def encode(
+        self, behaviors_NE: Tensor, seconds_N: Tensor, sequences: Sequences
+    ) -> InterestStates:
         """Everything that does not depend on a candidate."""
         ...
 
@@ -55,7 +58,7 @@ class Interest(Protocol[InterestStates]):
 class UserStates(Generic[InterestStates]):
     """Everything of U users that does not depend on a candidate."""
 
-    lengths_U: Tensor
+    sequences: Sequences
     interests: tuple[InterestStates, ...]  # one per group of fields
     profile_UI: Tensor  # embedded user-side fields and numbers
 
@@ -91,12 +94,26 @@ class InterestModel(CtrModel[UserStates[InterestStates]]):
     def encode_users(
         self, behaviors: BehaviorFeatures, lengths_U: Tensor, profile: SideFeatures
     ) -> UserStates[InterestStates]:
-        fields = self.embedding.items(behaviors.items_NF)
+        return self.encode_embedded(
+            self.embedding.items(behaviors.items_NF),
+            behaviors.seconds_N,
+            RaggedSequences(lengths_U),
+            self.embedding.profile(profile),
+        )
+
+    def encode_embedded(
+        self,
+        behaviors: Mapping[str, Tensor],
+        seconds_N: Tensor,
+        sequences: Sequences,
+        profile_UI: Tensor,
+    ) -> UserStates[InterestStates]:
+        """From the embedding of each behavior field, in any layout of rows."""
         interests = tuple(
-            interest.encode(joined(fields, group), behaviors.seconds_N, lengths_U)
+            interest.encode(joined(behaviors, group), seconds_N, sequences)
             for group, interest in self.grouped()
         )
-        return UserStates(lengths_U, interests, self.embedding.profile(profile))
+        return UserStates(sequences, interests, profile_UI)
 
     def score(
         self,
@@ -104,18 +121,31 @@ class InterestModel(CtrModel[UserStates[InterestStates]]):
         candidates: CandidateFeatures,
         user_of_C: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        return self.score_embedded(
+            user_states,
+            self.embedding.items(candidates.items_CF),
+            self.embedding.candidate_side(candidates.side),
+            user_of_C,
+        )
+
+    def score_embedded(
+        self,
+        user_states: UserStates[InterestStates],
+        candidates: Mapping[str, Tensor],
+        side_CS: Tensor,
+        user_of_C: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         """With several groups, a behavior's attention is the mean of what each gives it."""
-        fields = self.embedding.items(candidates.items_CF)
-        pairs = Pairs.of(user_states.lengths_U, user_of_C)
+        pairs = user_states.sequences.pairs(user_of_C)
         scored = [
-            interest.score(states, joined(fields, group), user_of_C, pairs)
+            interest.score(states, joined(candidates, group), user_of_C, pairs)
             for (group, interest), states in zip(self.grouped(), user_states.interests, strict=True)
         ]
         parts = [
             user_states.profile_UI.index_select(0, user_of_C),
-            *fields.values(),
+            *candidates.values(),
             *(interest_CX for interest_CX, _ in scored),
-            self.embedding.candidate_side(candidates.side),
+            side_CS,
         ]
         logits_C: Tensor = self.mlp(torch.cat(parts, dim=1))
         return logits_C, torch.stack([attention_CT for _, attention_CT in scored]).mean(dim=0)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.artifacts import TINY_ARCHITECTURES
 from tests.cli.commands import ctr_serve
 from tests.registry.exports.exported import publish_with_held_out
 
@@ -36,6 +37,16 @@ def test_a_person_is_told_what_it_lost_and_how_to_serve_it(store):
     assert "runtimes/bf16.safetensors" in finished.stdout
     assert "AUC" in finished.stdout
     assert finished.stdout.endswith("Serve it with CTR_RUNTIME=bf16.\n")
+
+
+@pytest.mark.parametrize("runtime", ["int8", "torchscript"])
+def test_sessions_can_be_exported_too(tmp_path, runtime):
+    publish_with_held_out(tmp_path, architecture=TINY_ARCHITECTURES["dsin"])
+
+    finished = export(tmp_path, "tiny", "--runtime", runtime, *ROOMY)
+
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.endswith(f"Serve it with CTR_RUNTIME={runtime}.\n")
 
 
 def test_without_samples_it_is_said_that_there_is_no_auc(store):

@@ -9,7 +9,7 @@ import pytest
 from app.models.dien.config import DienConfig
 from app.models.din.config import DinConfig
 from app.models.dsin.config import DsinConfig
-from app.models.ensemble.config import SingleArchitecture
+from app.models.ensemble.config import EnsembleConfig, EnsembleMember, SingleArchitecture
 from app.models.layers.activation import ActivationName
 
 DIEN_CONFIGS = {
@@ -106,6 +106,18 @@ DSIN_CONFIGS = {
         mlp_units=(7,),
     ),
 }
+
+# One member of each kind, and between them every layer that there is
+ENSEMBLE = EnsembleConfig(
+    members=tuple(
+        EnsembleMember(weight=weight, architecture=config)
+        for weight, config in (
+            (0.4, DIEN_CONFIGS["default"]),
+            (0.35, DIN_CONFIGS["din_in_context_of_overlapping_fields"]),
+            (0.25, DSIN_CONFIGS["dsin_of_few_sessions_without_softmax"]),
+        )
+    )
+)
 
 CONFIGS: dict[str, SingleArchitecture] = {**DIEN_CONFIGS, **DIN_CONFIGS, **DSIN_CONFIGS}
 

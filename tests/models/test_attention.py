@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.models.dien.config import DienConfig
 from app.models.layers.attention import DotAttention, softmax_over_behaviors
 from app.models.layers.attention_config import AttentionName
-from app.models.layers.ragged import Pairs
+from app.models.layers.ragged import RaggedPairs
 from tests.models.builders import (
     batch_of,
     draw_candidates,
@@ -59,7 +59,7 @@ def test_raw_attention_is_zero_past_the_behaviors(lengths):
 
 @pytest.mark.parametrize("scale", [1e4, 1e20])
 def test_huge_scores_neither_overflow_nor_leak_past_the_behaviors(scale):
-    pairs = Pairs.of(torch.tensor([3, 1]), torch.tensor([0, 1, 0]))
+    pairs = RaggedPairs.of(torch.tensor([3, 1]), torch.tensor([0, 1, 0]))
     scores_P = scale * torch.tensor([-1.0, -2.0, -3.0, -1.0, 3.0, 2.0, 1.0])
 
     attention_CT = softmax_over_behaviors(scores_P.unsqueeze(1), pairs)
@@ -68,7 +68,7 @@ def test_huge_scores_neither_overflow_nor_leak_past_the_behaviors(scale):
 
 
 def test_equal_behaviors_share_attention_equally():
-    pairs = Pairs.of(torch.tensor([4, 2]), torch.tensor([1, 0]))
+    pairs = RaggedPairs.of(torch.tensor([4, 2]), torch.tensor([1, 0]))
 
     attention_CT = softmax_over_behaviors(torch.full((6, 1), 0.7), pairs)
 
@@ -76,7 +76,7 @@ def test_equal_behaviors_share_attention_equally():
 
 
 def test_the_behavior_most_like_the_candidate_gets_most_dot_attention():
-    pairs = Pairs.of(torch.tensor([3]), torch.tensor([0]))
+    pairs = RaggedPairs.of(torch.tensor([3]), torch.tensor([0]))
     interests_NH = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     attend = DotAttention()
     query_CH = torch.tensor([[0.0, 2.0]])

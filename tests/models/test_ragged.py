@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models.layers.ragged import Pairs, StepPlan, starts_of
+from app.models.layers.ragged import RaggedPairs, StepPlan, starts_of
 
 lengths_of_some = st.lists(st.integers(0, 6), max_size=8)
 
@@ -20,8 +20,8 @@ def as_rows(values: list[int]) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.long)
 
 
-def pairs_of(lengths: list[int], users: list[int]) -> Pairs:
-    return Pairs.of(as_rows(lengths), as_rows(users))
+def pairs_of(lengths: list[int], users: list[int]) -> RaggedPairs:
+    return RaggedPairs.of(as_rows(lengths), as_rows(users))
 
 
 @given(lengths_of_some)

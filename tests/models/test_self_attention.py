@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from app.models.layers.ragged_sequences import RaggedSequences
 from app.models.layers.self_attention import SelfAttention
 
 # R sequences, N rows of all sequences, T rows of one, H width
@@ -56,7 +57,7 @@ def test_it_is_torchs_encoder_layer_on_each_sequence(heads, lengths):
     layer = as_torch_layer(block, heads)
     expected = [layer(x_TH) for x_TH in x_NH.split(lengths) if len(x_TH)]
 
-    context_NH, _ = block(x_NH, torch.tensor(lengths))
+    context_NH, _ = block(x_NH, RaggedSequences(torch.tensor(lengths)))
 
     torch.testing.assert_close(context_NH, torch.cat([x_NH[:0], *expected]))
 
@@ -71,7 +72,7 @@ def test_what_a_row_receives_is_the_mean_of_torchs_attention_weights(heads, leng
         attention(x_TH, x_TH, x_TH)[1].mean(dim=0) for x_TH in x_NH.split(lengths) if len(x_TH)
     ]
 
-    _, received_N = block(x_NH, torch.tensor(lengths))
+    _, received_N = block(x_NH, RaggedSequences(torch.tensor(lengths)))
 
     torch.testing.assert_close(received_N, torch.cat([x_NH[:0, 0], *expected]))
 

@@ -7,22 +7,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models.dsin.sessions import Sessions, cut_sessions
+from app.models.layers.sessions import RaggedSessions, cut_sessions
 from tests.models.naive_sessions import newest_sessions
-
-GAP_S = 30 * 60
-START_S = 1_700_000_000
+from tests.models.session_histories import GAP_S, histories
 
 Positions = list[list[int]]  # of one user's behaviors, per session
 
-# Also silence of exactly the gap, two things in one second, and a clock that was set back
-gaps_s = st.sampled_from([0, 1, 600, GAP_S, GAP_S + 1, 5 * GAP_S, 10**8, -1, -GAP_S - 1])
-histories = st.lists(gaps_s, max_size=8).map(
-    lambda gaps: list(accumulate(gaps, initial=START_S))[1:]
-)
 
-
-def cut(users: list[list[int]], *, max_sessions: int = 10, max_behaviors: int = 10) -> Sessions:
+def cut(
+    users: list[list[int]], *, max_sessions: int = 10, max_behaviors: int = 10
+) -> RaggedSessions:
     return cut_sessions(
         torch.tensor([second for seconds in users for second in seconds], dtype=torch.long),
         torch.tensor([len(seconds) for seconds in users], dtype=torch.long),
@@ -32,7 +26,7 @@ def cut(users: list[list[int]], *, max_sessions: int = 10, max_behaviors: int = 
     )
 
 
-def by_user(sessions: Sessions, lengths: list[int]) -> list[Positions]:
+def by_user(sessions: RaggedSessions, lengths: list[int]) -> list[Positions]:
     """The sessions as lists of positions within each user's history."""
     rows = iter(
         [session.tolist() for session in sessions.behavior_M.split(sessions.lengths_S.tolist())]

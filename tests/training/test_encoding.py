@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.batch import RaggedBatch
 from app.features.encoder import Encoder
-from app.models.dsin.sessions import cut_sessions
+from app.models.layers.sessions import cut_sessions
 from app.training.batches import BatchCutter, shuffled_batches
 from app.training.encoding import EncodedSamples, encode_samples
 from app.training.features import FeatureOptions, learn_features

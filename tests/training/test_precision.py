@@ -10,7 +10,7 @@ from app.models.din.config import DinConfig
 from app.models.dsin.config import DsinConfig
 from app.models.factory import Architecture
 from app.models.layers.attention import softmax_over_behaviors
-from app.models.layers.ragged import Pairs
+from app.models.layers.ragged import RaggedPairs
 from app.models.layers.recurrence import GatedCell, run_over_behaviors
 from app.training.prediction import predict
 from tests.training.builders import QUICK, SMALL_DIEN
@@ -51,7 +51,7 @@ def test_the_states_of_a_recurrence_stay_single() -> None:
 
 
 def test_attention_sums_to_one_in_single_precision() -> None:
-    pairs = Pairs.of(torch.tensor([300]), torch.tensor([0]))
+    pairs = RaggedPairs.of(torch.tensor([300]), torch.tensor([0]))
 
     attention_CT = softmax_over_behaviors(torch.randn(300, 1, dtype=torch.bfloat16), pairs)
 

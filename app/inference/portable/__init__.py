@@ -1,1 +1,1 @@
-"""DIEN and DIN over padded sequences: what compilers of torch can take as a whole."""
+"""Models over padded sequences: what compilers of torch can take as a whole."""

@@ -9,11 +9,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from app.core.batch import RaggedBatch, Scores
 from app.core.schema import FeatureSchema
@@ -21,20 +19,13 @@ from app.errors import ArtifactRefused, StartupRefused
 from app.inference.device import to_device, to_host
 from app.inference.engine import TorchWork
 from app.inference.portable.example import example_batch
-from app.inference.portable.interest import PortableArchitecture
-from app.inference.portable.model import PortableModel
-from app.inference.portable.padding import (
-    Ragged,
-    embedded_behaviors,
-    embedded_rest,
-    pad_steps,
-)
-from app.inference.portable.walk import EXPORTED
+from app.inference.portable.loops import exported_loop
+from app.inference.portable.model import PortableModel, portable_inputs
+from app.inference.portable.padding import Ragged, pad_steps, with_fewest
 from app.inference.workers import ThreadWorkers
 from app.models.factory import Model
-from app.models.interest_model import InterestModel
 
-# U users, C candidates, T steps, E embedding of all behavior fields
+# U users, C candidates, T steps
 
 COMPILERS = ("g++", "clang++", "c++")
 FEWEST = 2  # of every size: torch.export takes a size of one for fixed
@@ -42,20 +33,12 @@ FEWEST = 2  # of every size: torch.export takes a size of one for fixed
 _loading = Lock()  # a package is unpacked and linked, which torch does for one at a time
 
 
-def write_aoti(
-    model: Model,
-    config: PortableArchitecture,
-    schema: FeatureSchema,
-    device: torch.device,
-    path: Path,
-) -> None:
+def write_aoti(model: Model, schema: FeatureSchema, device: torch.device, path: Path) -> None:
     """Takes half a minute. Raises StartupRefused where it cannot be compiled."""
-    if not isinstance(model, InterestModel):
-        raise TypeError(f"there is no {type(model).__name__} for AOTInductor")
     compiler = os.environ.get("CXX")
     if not any(map(shutil.which, [compiler] if compiler else COMPILERS)):
         raise StartupRefused("aoti needs a C++ compiler and there is none: install g++")
-    portable = PortableModel(model.to(device), config, schema, EXPORTED).to(device).eval()
+    portable = PortableModel(model.to(device), schema, exported_loop).eval()
     example = _inputs(model, tuple(to_device(example_batch(schema).arrays(), device)))
     try:
         _compile(portable, example, path)
@@ -68,12 +51,20 @@ def _compile(portable: PortableModel, example: tuple[Tensor, ...], path: Path) -
     from torch._inductor import aoti_compile_and_package  # noqa: PLC0415 - takes a second
 
     size = torch.export.Dim.DYNAMIC(min=FEWEST)
-    sizes = ({0: size, 1: size}, *({0: size} for _ in example[1:]))
+    by_rank = {1: {0: size}, 2: {0: size}, 3: {0: size, 1: size}}
+    lengths, _, users, *embedded = (by_rank[tensor.dim()] for tensor in example)
+    sizes = (lengths, {0: size, 1: size}, users, tuple(embedded))
     # torch.export does not take the tensors of inference_mode.
     with warnings.catch_warnings(), torch.set_grad_enabled(False):
         warnings.simplefilter("ignore")  # torch warns of what it does itself while it compiles
         exported = torch.export.export(portable, example, dynamic_shapes=sizes)
+        exported = exported.run_decompositions({torch.ops.aten.addmm.default: _added_apart})
         aoti_compile_and_package(exported, package_path=str(path))
+
+
+def _added_apart(added: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """A whole matrix costs less added with what follows than copied to where the product goes."""
+    return left @ right + added if added.dim() == 2 else NotImplemented
 
 
 def cpu_kind() -> str:
@@ -91,8 +82,6 @@ class AotiRuntime:
         """`model` has the tables. Raises ArtifactRefused for a file that is no package."""
         from torch._inductor.package.package import load_package  # noqa: PLC0415 - takes a second
 
-        if not isinstance(model, InterestModel):
-            raise TypeError(f"there is no {type(model).__name__} for AOTInductor")
         self.device = device
         self.detail = cpu_kind() if device.type == "cpu" else None
         self._model = model
@@ -120,17 +109,6 @@ class AotiRuntime:
         return Scores(logits_C[:candidates].numpy(), attention_CT[:candidates, :longest].numpy())
 
 
-def _inputs(model: InterestModel[Any], ragged: Ragged) -> tuple[Tensor, ...]:
+def _inputs(model: Model, ragged: Ragged) -> tuple[Tensor, ...]:
     """What the compiled part takes, no size of it below the fewest."""
-    lengths_U, user_of_C = ragged[0], ragged[-1]
-    behaviors_TUE = pad_steps(embedded_behaviors(model, ragged), lengths_U)
-    profile_UI, candidates_CE, side_CS = embedded_rest(model, ragged)
-    users, candidates = len(lengths_U), len(user_of_C)
-    if min(*behaviors_TUE.shape[:2], candidates) < FEWEST:
-        more_U, more_C = max(0, FEWEST - users), max(0, FEWEST - candidates)
-        more_T = max(0, FEWEST - behaviors_TUE.shape[0])
-        behaviors_TUE = pad(behaviors_TUE, (0, 0, 0, more_U, 0, more_T))
-        lengths_U, profile_UI = pad(lengths_U, (0, more_U)), pad(profile_UI, (0, 0, 0, more_U))
-        candidates_CE, side_CS = (pad(part, (0, 0, 0, more_C)) for part in (candidates_CE, side_CS))
-        user_of_C = pad(user_of_C, (0, more_C))
-    return behaviors_TUE, lengths_U, profile_UI, candidates_CE, side_CS, user_of_C
+    return portable_inputs(model, with_fewest(ragged, FEWEST), pad_steps, fewest=FEWEST)

@@ -1,45 +1,38 @@
-"""Ragged batches as padded steps, and the embeddings that a portable model begins with."""
-
-from typing import Any
+"""Ragged batches as padded ones, of which no size is below what a compiler can take."""
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from app.models.interest_model import InterestModel
-from app.models.layers.embedding import SideFeatures
-
-# U users, N behaviors of all users, C candidates, T steps, F behavior fields, E their embeddings,
-# I embedded profile, S sparse and D dense side fields
+# U users, N behaviors of all users, C candidates, T steps, F behavior fields
 
 Ragged = tuple[Tensor, ...]  # the tensors of a RaggedBatch, in their order
 
 
-def pad_steps(behaviors_NE: Tensor, lengths_U: Tensor) -> Tensor:
-    """[T, U, E]: zero past each user's last behavior; at least one step. TorchScript can do it."""
+def pad_steps(values_NX: Tensor, lengths_U: Tensor, fewest: int) -> Tensor:
+    """[T, U, X]: zero past each user's last behavior; at least so many steps.
+
+    TorchScript can compile it.
+    """
     users = lengths_U.shape[0]
-    longest = 1
+    longest = fewest
     if users > 0:
-        longest = max(1, int(lengths_U.max()))
-    shape = [longest, users, behaviors_NE.shape[1]]
-    padded_TUE = torch.zeros(shape, dtype=behaviors_NE.dtype, device=behaviors_NE.device)
+        longest = max(fewest, int(lengths_U.max()))
+    shape = [longest, users, values_NX.shape[1]]
+    padded_TUX = torch.zeros(shape, dtype=values_NX.dtype, device=values_NX.device)
     user_N = torch.repeat_interleave(lengths_U)
     first_U = lengths_U.cumsum(0) - lengths_U
-    row_N = torch.arange(behaviors_NE.shape[0], device=lengths_U.device)
-    padded_TUE[row_N - first_U[user_N], user_N] = behaviors_NE
-    return padded_TUE
+    row_N = torch.arange(values_NX.shape[0], device=lengths_U.device)
+    padded_TUX[row_N - first_U[user_N], user_N] = values_NX
+    return padded_TUX
 
 
-def embedded_behaviors(model: InterestModel[Any], ragged: Ragged) -> Tensor:
-    """[N, E]: all fields side by side."""
-    return torch.cat(list(model.embedding.items(ragged[1]).values()), dim=1)
-
-
-def embedded_rest(model: InterestModel[Any], ragged: Ragged) -> tuple[Tensor, Tensor, Tensor]:
-    """Of users the profile [U, I], of candidates their fields [C, E] and side fields."""
-    _, _, _, user_sparse_US, user_dense_UD, candidates_CF, sparse_CS, dense_CD, _ = ragged
-    embedding = model.embedding
-    return (
-        embedding.profile(SideFeatures(user_sparse_US, user_dense_UD)),
-        torch.cat(list(embedding.items(candidates_CF).values()), dim=1),
-        embedding.candidate_side(SideFeatures(sparse_CS, dense_CD)),
+def with_fewest(ragged: Ragged, fewest: int) -> Ragged:
+    """Users without behaviors and candidates of nothing behind those of a batch that has fewer."""
+    more_U = max(0, fewest - ragged[0].shape[0])
+    more_C = max(0, fewest - ragged[-1].shape[0])
+    more = (more_U, 0, 0, more_U, more_U, more_C, more_C, more_C, more_C)
+    return tuple(
+        pad(values, (0, 0) * (values.dim() - 1) + (0, rows)) if rows else values
+        for values, rows in zip(ragged, more, strict=True)
     )

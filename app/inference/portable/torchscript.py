@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +14,11 @@ from app.errors import ArtifactRefused
 from app.inference.device import to_device, to_host
 from app.inference.engine import TorchWork
 from app.inference.portable.example import example_batch
-from app.inference.portable.interest import PortableArchitecture
-from app.inference.portable.model import PortableModel
-from app.inference.portable.padding import embedded_behaviors, embedded_rest, pad_steps
-from app.inference.portable.walk import Walks, scripted_last, scripted_states
+from app.inference.portable.loops import scripted_loop
+from app.inference.portable.model import PortableModel, portable_inputs
+from app.inference.portable.padding import pad_steps
 from app.inference.workers import ThreadWorkers
 from app.models.factory import Model
-from app.models.interest_model import InterestModel
 
 CPU = torch.device("cpu")
 
@@ -29,34 +26,23 @@ CPU = torch.device("cpu")
 class WholeModel(nn.Module):
     """The tensors of a `RaggedBatch`, in their order, to logits [C] and attention [C, T]."""
 
-    def __init__(
-        self, model: InterestModel[Any], config: PortableArchitecture, schema: FeatureSchema
-    ) -> None:
+    def __init__(self, model: Model, schema: FeatureSchema) -> None:
         super().__init__()
         self.model = model
+        self.portable = PortableModel(model, schema, torch.jit.script(scripted_loop))
         self._pad = torch.jit.script(pad_steps)
-        walks = Walks(torch.jit.script(scripted_states), torch.jit.script(scripted_last))
-        self.portable = PortableModel(model, config, schema, walks)
 
     def forward(self, *ragged: Tensor) -> tuple[Tensor, Tensor]:
-        lengths_U, user_of_C = ragged[0], ragged[-1]
-        behaviors_TUE = self._pad(embedded_behaviors(self.model, ragged), lengths_U)
-        profile_UI, candidates_CE, side_CS = embedded_rest(self.model, ragged)
-        scores: tuple[Tensor, Tensor] = self.portable(
-            behaviors_TUE, lengths_U, profile_UI, candidates_CE, side_CS, user_of_C
-        )
+        inputs = portable_inputs(self.model, ragged, self._pad, fewest=1)
+        scores: tuple[Tensor, Tensor] = self.portable(*inputs)
         return scores
 
 
-def write_torchscript(
-    model: Model, config: PortableArchitecture, schema: FeatureSchema, path: Path
-) -> None:
+def write_torchscript(model: Model, schema: FeatureSchema, path: Path) -> None:
     """Tables and all, for the CPU."""
-    if not isinstance(model, InterestModel):
-        raise TypeError(f"there is no {type(model).__name__} for TorchScript")
     example = tuple(to_device(example_batch(schema).arrays(), CPU))
     with _on_its_way_out(), torch.inference_mode():
-        whole = WholeModel(model, config, schema).eval()
+        whole = WholeModel(model, schema).eval()
         traced = torch.jit.trace(whole, example, check_trace=False)  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(path))
 

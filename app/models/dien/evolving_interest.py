@@ -7,14 +7,8 @@ from torch import Tensor, nn
 
 from app.models.dien.auxiliary import AuxiliaryNet
 from app.models.dien.config import DienConfig
-from app.models.layers.ragged import Pairs, last_of_each, starts_of, sum_per_sequence
-from app.models.layers.recurrence import (
-    EvolutionRule,
-    GatedCell,
-    Spans,
-    evolve,
-    run_over_behaviors,
-)
+from app.models.layers.recurrence import EvolutionRule, GatedCell
+from app.models.layers.sequences import Pairs, Sequences
 from app.models.layers.target_attention import AttentionKeys, TargetAttention, pool
 
 # U users, N behaviors of all users, C candidates, T steps, E embedding, H hidden, G = 3H,
@@ -23,9 +17,9 @@ from app.models.layers.target_attention import AttentionKeys, TargetAttention, p
 
 @dataclass(frozen=True, slots=True)
 class EvolvingStates:
-    """What of an interest does not depend on a candidate; users lie end to end."""
+    """What of an interest does not depend on a candidate."""
 
-    lengths_U: Tensor
+    sequences: Sequences
     extracted_NH: Tensor  # the extractor's states, which the auxiliary loss trains
     keys: AttentionKeys
     evolution_inputs_NG: Tensor  # W x of the second recurrence; empty where it has run already
@@ -53,22 +47,24 @@ class EvolvingInterest(nn.Module):
         self._rule = EvolutionRule.of(config.evolution, config.augru)
         self._evolves_before_attention = config.evolution in ("gru", "gru_last_state")
 
-    def encode(self, behaviors_NE: Tensor, _seconds_N: Tensor, lengths_U: Tensor) -> EvolvingStates:
+    def encode(
+        self, behaviors_NE: Tensor, _seconds_N: Tensor, sequences: Sequences
+    ) -> EvolvingStates:
         """The interest extractor (3.2) and every candidate-free half of what follows."""
-        extracted_NH = interests_NH = run_over_behaviors(self.extractor, behaviors_NE, lengths_U)
+        extracted_NH = interests_NH = sequences.run(self.extractor, behaviors_NE)
         if self._evolves_before_attention:
-            interests_NH = run_over_behaviors(self.evolution, extracted_NH, lengths_U)
+            interests_NH = sequences.run(self.evolution, extracted_NH)
         keys = (
             AttentionKeys.unattended(interests_NH)
             if self.attention is None
-            else self.attention.prepare(interests_NH, lengths_U)
+            else self.attention.prepare(interests_NH, sequences)
         )
         return EvolvingStates(
-            lengths_U=lengths_U,
+            sequences=sequences,
             extracted_NH=extracted_NH,
             keys=keys,
             evolution_inputs_NG=self._evolution_inputs(keys.values_NH),
-            behavior_sum_UE=sum_per_sequence(behaviors_NE, lengths_U),
+            behavior_sum_UE=sequences.sum(behaviors_NE),
         )
 
     def score(
@@ -107,13 +103,12 @@ class EvolvingInterest(nn.Module):
     ) -> Tensor:
         match self._config.evolution:
             case "gru_last_state":
-                last_UH = last_of_each(states.keys.values_NH, states.lengths_U)
+                last_UH = states.sequences.last(states.keys.values_NH)
                 return last_UH.index_select(0, user_of_C)
             case "gru":
                 return pool(attention_CT, states.keys.values_NH, pairs)
             case _:
-                lengths_U = states.lengths_U
-                spans = Spans(starts_of(lengths_U)[user_of_C], lengths_U[user_of_C])
-                return evolve(
-                    self.evolution, states.evolution_inputs_NG, spans, attention_CT, self._rule
+                inputs_NG = states.evolution_inputs_NG
+                return states.sequences.evolve(
+                    self.evolution, inputs_NG, attention_CT, user_of_C, self._rule
                 )

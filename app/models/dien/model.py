@@ -25,7 +25,7 @@ class Dien(InterestModel[EvolvingStates]):
         self, user_states: UserStates[EvolvingStates], behaviors_NF: Tensor, sampled_NF: Tensor
     ) -> Tensor:
         """Eq. 6, summed over the groups' interests; only where a negative was drawn."""
-        next_M = followed_steps(sampled_NF[:, 0], user_states.lengths_U)
+        next_M = followed_steps(sampled_NF[:, 0], user_states.sequences.lengths_R)
         clicked = self.embedding.items(behaviors_NF[next_M])
         sampled = self.embedding.items(sampled_NF[next_M])
         losses = [

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from app.models.din.config import DinConfig
-from app.models.layers.ragged import Pairs, sum_per_sequence
+from app.models.layers.sequences import Pairs, Sequences
 from app.models.layers.target_attention import AttentionKeys, TargetAttention, pool
 
 # U users, N behaviors of all users, C candidates, T steps, E embedding,
@@ -15,9 +15,9 @@ from app.models.layers.target_attention import AttentionKeys, TargetAttention, p
 
 @dataclass(frozen=True, slots=True)
 class PooledStates:
-    """What of an interest does not depend on a candidate; users lie end to end."""
+    """What of an interest does not depend on a candidate."""
 
-    lengths_U: Tensor
+    sequences: Sequences
     keys: AttentionKeys
     behavior_sum_UE: Tensor
 
@@ -36,12 +36,14 @@ class PooledInterest(nn.Module):
         self.width = embedding * (3 if config.sum_pooling else 1)
         self._adds_sums = config.sum_pooling
 
-    def encode(self, behaviors_NE: Tensor, _seconds_N: Tensor, lengths_U: Tensor) -> PooledStates:
+    def encode(
+        self, behaviors_NE: Tensor, _seconds_N: Tensor, sequences: Sequences
+    ) -> PooledStates:
         """The keys of attention, and the sum of all behaviors."""
         return PooledStates(
-            lengths_U,
-            self.attention.prepare(behaviors_NE, lengths_U),
-            sum_per_sequence(behaviors_NE, lengths_U),
+            sequences,
+            self.attention.prepare(behaviors_NE, sequences),
+            sequences.sum(behaviors_NE),
         )
 
     def score(
@@ -51,7 +53,7 @@ class PooledInterest(nn.Module):
         attention_CT = self.attention(candidate_CE, states.keys, pairs)
         interest_CE = pool(attention_CT, states.keys.values_NH, pairs)
         if self.cold_interest_E is not None:
-            is_cold_C1 = (states.lengths_U[user_of_C] == 0).unsqueeze(1)
+            is_cold_C1 = (states.sequences.lengths_R[user_of_C] == 0).unsqueeze(1)
             interest_CE = torch.where(is_cold_C1, self.cold_interest_E, interest_CE)
         if not self._adds_sums:
             return interest_CE, attention_CT

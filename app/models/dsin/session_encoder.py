@@ -4,9 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from app.models.dsin.config import DsinConfig
-from app.models.dsin.sessions import Sessions
-from app.models.layers.ragged import starts_of, steps_from_end, sum_per_sequence
 from app.models.layers.self_attention import SelfAttention
+from app.models.layers.sequences import Sessions
 
 # S sessions of all users, M behaviors kept in sessions, K sessions of a user, T positions,
 # E embedding
@@ -26,12 +25,10 @@ class SessionEncoder(nn.Module):
 
     def forward(self, behaviors_ME: Tensor, sessions: Sessions) -> tuple[Tensor, Tensor]:
         """Interests [S, E], and the share [M] of its session's attention each behavior received."""
-        session_M = sessions.session_M
-        age_M = steps_from_end(sessions.sessions_U)[session_M]
-        position_M = torch.arange(len(session_M), device=session_M.device)
-        position_M = position_M - starts_of(sessions.lengths_S)[session_M]
+        age_M = sessions.of_users.steps_from_end()[sessions.behaviors.sequence_of_each()]
+        position_M = sessions.behaviors.steps()
         bias_M1 = (self.session_bias_K[age_M] + self.position_bias_T[position_M]).unsqueeze(1)
         encoded_ME = behaviors_ME + bias_M1 + self.unit_bias_E
-        context_ME, received_M = self.self_attention(encoded_ME, sessions.lengths_S)
-        sums_SE = sum_per_sequence(context_ME, sessions.lengths_S)
-        return sums_SE / sessions.lengths_S.unsqueeze(1), received_M
+        context_ME, received_M = self.self_attention(encoded_ME, sessions.behaviors)
+        lengths_S1 = sessions.behaviors.lengths_R.unsqueeze(1)
+        return sessions.behaviors.sum(context_ME) / lengths_S1.clamp(min=1), received_M

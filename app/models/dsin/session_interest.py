@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from app.models.dsin.config import DsinConfig
 from app.models.dsin.session_encoder import SessionEncoder
 from app.models.dsin.session_evolution import SessionEvolution
-from app.models.dsin.sessions import Sessions, cut_sessions
-from app.models.layers.ragged import Pairs
+from app.models.layers.sequences import Pairs, Sequences, Sessions
 from app.models.layers.target_attention import AttentionKeys, TargetAttention, pool
 
 # U users, N behaviors of all users, S sessions of all users, M behaviors kept in sessions,
@@ -18,7 +17,7 @@ from app.models.layers.target_attention import AttentionKeys, TargetAttention, p
 
 @dataclass(frozen=True, slots=True)
 class SessionStates:
-    """What of an interest does not depend on a candidate; users lie end to end."""
+    """What of an interest does not depend on a candidate."""
 
     sessions: Sessions
     interests: AttentionKeys  # of the sessions themselves
@@ -43,11 +42,10 @@ class SessionInterest(nn.Module):
         )
         self.width = embedding + evolved_width
 
-    def encode(self, behaviors_NE: Tensor, seconds_N: Tensor, lengths_U: Tensor) -> SessionStates:
+    def encode(self, behaviors_NE: Tensor, seconds_N: Tensor, users: Sequences) -> SessionStates:
         """Sections 3.2 (division), 3.3 (extraction) and 3.4 (interaction)."""
-        sessions = cut_sessions(
+        sessions = users.cut_sessions(
             seconds_N,
-            lengths_U,
             gap_s=self._config.session_gap_s,
             max_sessions=self._config.max_sessions,
             max_session_behaviors=self._config.max_session_behaviors,
@@ -55,12 +53,12 @@ class SessionInterest(nn.Module):
         interests_SE, weight_M = self.encoder(
             behaviors_NE.index_select(0, sessions.behavior_M), sessions
         )
-        evolved_SH = self.evolution(interests_SE, sessions.sessions_U)
-        weight_N = weight_M.new_zeros(len(behaviors_NE))
+        evolved_SH = self.evolution(interests_SE, sessions.of_users)
+        weight_N = weight_M.new_zeros(behaviors_NE.shape[0])
         return SessionStates(
             sessions,
-            self.interest_attention.prepare(interests_SE, sessions.sessions_U),
-            self.evolved_attention.prepare(evolved_SH, sessions.sessions_U),
+            self.interest_attention.prepare(interests_SE, sessions.of_users),
+            self.evolved_attention.prepare(evolved_SH, sessions.of_users),
             weight_N.index_copy(0, sessions.behavior_M, weight_M),
         )
 
@@ -71,7 +69,7 @@ class SessionInterest(nn.Module):
 
         A behavior's attention is its session's, the mean of both units, times the weight inside it.
         """
-        of_sessions = Pairs.of(states.sessions.sessions_U, user_of_C)
+        of_sessions = states.sessions.of_users.pairs(user_of_C)
         interest_CK = self.interest_attention(candidate_CE, states.interests, of_sessions)
         evolved_CK = self.evolved_attention(candidate_CE, states.evolved, of_sessions)
         parts = [
@@ -79,20 +77,11 @@ class SessionInterest(nn.Module):
             pool(evolved_CK, states.evolved.values_NH, of_sessions),
         ]
         session_CK = (interest_CK + evolved_CK) / 2
-        return torch.cat(parts, dim=1), _of_behaviors(states, session_CK, user_of_C, pairs)
+        return torch.cat(parts, dim=1), _of_behaviors(states, session_CK, pairs)
 
 
-def _of_behaviors(
-    states: SessionStates, attention_CK: Tensor, user_of_C: Tensor, pairs: Pairs
-) -> Tensor:
+def _of_behaviors(states: SessionStates, attention_CK: Tensor, pairs: Pairs) -> Tensor:
     """[C, T] from the attention on sessions."""
-    sessions = states.sessions
-    if sessions.count == 0:
-        return attention_CK.new_zeros((pairs.candidates, pairs.longest))
-    # A behavior that was not kept has weight zero, so that any session will do for it.
-    session_N = torch.zeros_like(states.weight_in_session_N, dtype=torch.long)
-    session_N = session_N.index_copy(0, sessions.behavior_M, sessions.session_M)
-    first_C = sessions.first_session_U[user_of_C]
-    step_P = session_N[pairs.behavior_P] - first_C[pairs.candidate_P]
-    session_P = attention_CK[pairs.candidate_P, step_P.clamp(min=0)]
-    return pairs.to_padded(session_P * states.weight_in_session_N[pairs.behavior_P], fill=0.0)
+    place_CT = pairs.to_padded(pairs.behaviors_of(states.sessions.place_N), fill=0)
+    weight_CT = pairs.to_padded(pairs.behaviors_of(states.weight_in_session_N), fill=0.0)
+    return attention_CK.gather(1, place_CT) * weight_CT

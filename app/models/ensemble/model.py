@@ -45,12 +45,13 @@ class Ensemble(CtrModel[MemberStates]):
             for member, states in zip(self._models(), user_states, strict=True)
         ]
         logits, attention = zip(*scored, strict=True)
-        return self._mean(logits), self._mean(attention)
+        return self.mean(logits), self.mean(attention)
 
     def _models(self) -> Sequence[Member]:
         return cast("Sequence[Member]", self.members)
 
-    def _mean(self, opinions: Sequence[Tensor]) -> Tensor:
+    def mean(self, opinions: Sequence[Tensor]) -> Tensor:
+        """Of what each member says, by its weight."""
         weighted = [
             weight * opinion for weight, opinion in zip(self._weights, opinions, strict=True)
         ]

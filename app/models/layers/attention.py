@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from app.models.layers.activation import ActivationName, make_activation
 from app.models.layers.mlp import Mlp
 from app.models.layers.precision import at_least_single
-from app.models.layers.ragged import Pairs
+from app.models.layers.sequences import Pairs, dot_per_head
 
 # N behaviors, C candidates, P pairs, H width of an interest, Q query width, A attention units,
 # K heads, D width of a head
@@ -63,7 +63,7 @@ class BilinearAttention(nn.Module):
     def forward(
         self, query_CQ: Tensor, interests_NH: Tensor, keys_NQ: Tensor, pairs: Pairs
     ) -> Tensor:
-        return pairs.dot_per_head(query_CQ, keys_NQ, heads=1)
+        return dot_per_head(pairs, query_CQ, keys_NQ, heads=1)
 
 
 class DotAttention(nn.Module):
@@ -75,7 +75,7 @@ class DotAttention(nn.Module):
     def forward(
         self, query_CH: Tensor, interests_NH: Tensor, keys_NH: Tensor, pairs: Pairs
     ) -> Tensor:
-        return pairs.dot_per_head(query_CH, keys_NH, heads=1)
+        return dot_per_head(pairs, query_CH, keys_NH, heads=1)
 
 
 class MultiHeadAttention(nn.Module):
@@ -100,7 +100,7 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, query_CQ: Tensor, interests_NH: Tensor, keys_NH: Tensor, pairs: Pairs
     ) -> Tensor:
-        return pairs.dot_per_head(self.query(query_CQ) * self._scale, keys_NH, self._heads)
+        return dot_per_head(pairs, self.query(query_CQ) * self._scale, keys_NH, self._heads)
 
 
 AttentionKind = MlpAttention | BilinearAttention | DotAttention | MultiHeadAttention

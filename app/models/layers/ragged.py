@@ -74,8 +74,8 @@ class StepPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """Every (candidate, behavior of its user), candidate after candidate; no padding."""
+class RaggedPairs:
+    """Candidate after candidate; no padding."""
 
     candidate_P: Tensor
     step_P: Tensor
@@ -84,7 +84,7 @@ class Pairs:
     longest: int
 
     @classmethod
-    def of(cls, lengths_U: Tensor, user_of_C: Tensor) -> "Pairs":
+    def of(cls, lengths_U: Tensor, user_of_C: Tensor) -> "RaggedPairs":
         lengths_C = lengths_U[user_of_C]
         candidate_P = torch.repeat_interleave(lengths_C)
         step_P = torch.arange(len(candidate_P), device=lengths_C.device)
@@ -94,28 +94,22 @@ class Pairs:
         return cls(candidate_P, step_P, behavior_P, len(user_of_C), longest)
 
     def candidates_of(self, values_CX: Tensor) -> Tensor:
-        """[P, X]: each pair's candidate. (index_select: several times faster than indexing.)"""
+        """(index_select: several times faster than indexing.)"""
         return values_CX.index_select(0, self.candidate_P)
 
     def behaviors_of(self, values_NX: Tensor) -> Tensor:
-        """[P, X]: each pair's behavior."""
         return values_NX.index_select(0, self.behavior_P)
 
     def to_padded(self, values_P: Tensor, fill: float) -> Tensor:
-        """[P] as [C, T], or [P, X] as [C, T, X]; `fill` where a candidate has no such step."""
         padded_CT = values_P.new_full((self.candidates, self.longest, *values_P.shape[1:]), fill)
         return padded_CT.index_put((self.candidate_P, self.step_P), values_P)
 
     def from_padded(self, values_CT: Tensor) -> Tensor:
-        """The values [P] of the pairs out of a padded matrix."""
         return values_CT[self.candidate_P, self.step_P]
 
-    def dot_per_head(self, query_CH: Tensor, keys_NH: Tensor, heads: int) -> Tensor:
-        """[P, K]: each head's scalar product of the pair's candidate and behavior."""
-        products_PH = self.candidates_of(query_CH) * self.behaviors_of(keys_NH)
-        return products_PH.view(len(products_PH), heads, products_PH.shape[1] // heads).sum(dim=2)
+    def sum_per_candidate(self, values_PX: Tensor) -> Tensor:
+        sums_CX = values_PX.new_zeros((self.candidates, values_PX.shape[1]))
+        return sums_CX.index_add(0, self.candidate_P, values_PX)
 
-    def sum_per_candidate(self, values_PH: Tensor) -> Tensor:
-        """[C, H]: the sum over each candidate's pairs, zero where it has none."""
-        sums_CH = values_PH.new_zeros((self.candidates, values_PH.shape[1]))
-        return sums_CH.index_add(0, self.candidate_P, values_PH)
+    def sum_per_behavior(self, values_P: Tensor, behaviors: int) -> Tensor:
+        return values_P.new_zeros(behaviors).index_add(0, self.behavior_P, values_P)

@@ -14,10 +14,10 @@ from app.models.layers.attention import (
     softmax_over_behaviors,
 )
 from app.models.layers.attention_config import AttentionConfig
-from app.models.layers.ragged import Pairs, steps_from_end
 from app.models.layers.self_attention import SelfAttention
+from app.models.layers.sequences import Pairs, Sequences
 
-# N behaviors of all users, U users, C candidates, T steps, H width of an interest, E candidate,
+# N behaviors of all users, C candidates, T steps, H width of an interest, E candidate,
 # A attention units
 
 
@@ -32,7 +32,7 @@ class AttentionKeys:
     @classmethod
     def unattended(cls, values_NH: Tensor) -> "AttentionKeys":
         """Of a model that looks at no behavior more than at another."""
-        return cls(values_NH, values_NH, values_NH.new_empty((len(values_NH), 0)))
+        return cls(values_NH, values_NH, values_NH[:, :0])
 
 
 class TargetAttention(nn.Module):
@@ -56,14 +56,15 @@ class TargetAttention(nn.Module):
             nn.Parameter(torch.randn(max_steps, width) * 0.02) if config.position_aware else None
         )
 
-    def prepare(self, interests_NH: Tensor, lengths_U: Tensor) -> AttentionKeys:
-        """Once per user; interests lie user after user, oldest first."""
+    def prepare(self, interests_NH: Tensor, sequences: Sequences) -> AttentionKeys:
+        """Once per user, whose interests are a sequence, oldest first."""
         values_NH = placed_NH = interests_NH
         if self.context is not None:
-            values_NH, _ = self.context(interests_NH, lengths_U)
+            values_NH, _ = self.context(interests_NH, sequences)
             placed_NH = values_NH
         if self.position_TH is not None:
-            placed_NH = values_NH + self.position_TH.index_select(0, steps_from_end(lengths_U))
+            from_end_N = sequences.steps_from_end()
+            placed_NH = values_NH + self.position_TH.index_select(0, from_end_N)
         return AttentionKeys(values_NH, placed_NH, self.kind.prepare_keys(placed_NH))
 
     def forward(self, candidate_CE: Tensor, keys: AttentionKeys, pairs: Pairs) -> Tensor:

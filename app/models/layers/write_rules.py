@@ -20,6 +20,8 @@ class WriteRule:
     share: OfGates
     by_update: OfGates
     by_attention: OfGates
+    # w as factors of u, a and u a, for compilers that take numbers and no functions
+    terms: tuple[float, float, float]
 
     def __call__(self, update_KH: Tensor, attention_K1: Tensor) -> Tensor:
         return self.share(update_KH, attention_K1)
@@ -34,14 +36,19 @@ def _one(update_KH: Tensor, _: Tensor) -> Tensor:
 
 
 # A plain GRU ignores attention here.
-write_gru = WriteRule(lambda u, _: u, by_update=_one, by_attention=_zero)
+write_gru = WriteRule(lambda u, _: u, by_update=_one, by_attention=_zero, terms=(1.0, 0.0, 0.0))
 
 # DIEN paper eq. 10: attention replaces the update gate.
-write_agru = WriteRule(lambda u, a: a.expand_as(u), by_update=_zero, by_attention=_one)
+write_agru = WriteRule(
+    lambda u, a: a.expand_as(u), by_update=_zero, by_attention=_one, terms=(0.0, 1.0, 0.0)
+)
 
 # DIEN paper eq. 11: attention scales the update gate; none keeps the state.
 write_augru_paper = WriteRule(
-    lambda u, a: a * u, by_update=lambda u, a: a.expand_as(u), by_attention=lambda u, _: u
+    lambda u, a: a * u,
+    by_update=lambda u, a: a.expand_as(u),
+    by_attention=lambda u, _: u,
+    terms=(0.0, 0.0, 1.0),
 )
 
 # The official code scales the KEEP gate by 1 - a; no attention is a plain GRU step.
@@ -49,4 +56,5 @@ write_augru_official = WriteRule(
     lambda u, a: a + (1 - a) * u,
     by_update=lambda u, a: (1 - a).expand_as(u),
     by_attention=lambda u, _: 1 - u,
+    terms=(1.0, 1.0, -1.0),
 )

@@ -16,8 +16,6 @@ from app.errors import ArtifactRefused, StartupRefused
 from app.features.encoder import Encoder
 from app.inference.engine import Engine
 from app.inference.portable.aoti import cpu_kind, write_aoti
-from app.inference.portable.interest import PortableArchitecture
-from app.inference.portable.model import why_not_portable
 from app.inference.portable.torchscript import write_torchscript
 from app.registry.exports.adding import add_export
 from app.registry.exports.held_out import HeldOut, held_out_of
@@ -73,19 +71,15 @@ def export_version(
 
 
 def _write(artifact: Artifact, options: ExportOptions, file: Path) -> None:
-    architecture, schema = artifact.manifest.architecture, artifact.manifest.features
-    runtime = options.runtime
+    runtime, schema = options.runtime, artifact.manifest.features
     if runtime == "int8" or runtime == "bf16":  # noqa: PLR1714 - mypy narrows no other way
         write_stored(artifact, runtime, file)
         return
-    reason = why_not_portable(architecture)
-    if reason is not None or not isinstance(architecture, PortableArchitecture):
-        raise StartupRefused(f"{artifact.reference} cannot be exported to {runtime}: {reason}")
     model = trained_model(artifact)
     if runtime == "torchscript":
-        write_torchscript(model, architecture, schema, file)
+        write_torchscript(model, schema, file)
     else:
-        write_aoti(model, architecture, schema, options.device, file)
+        write_aoti(model, schema, options.device, file)
 
 
 def _measured(

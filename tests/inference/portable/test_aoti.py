@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from hypothesis import given, settings
 
 from app.errors import ArtifactRefused, StartupRefused
 from app.inference.portable.aoti import AotiRuntime, write_aoti
-from app.models.dien.config import DienConfig
 from tests.inference.batches import draw_batch, ragged
+from tests.inference.fused.runtimes import shapes
 from tests.inference.portable.portables import (
     PORTABLE_CONFIGS,
     assert_independent_of_company,
@@ -22,21 +23,31 @@ CPU = torch.device("cpu")
 needs_cpp = pytest.mark.skipif(
     not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="needs a C++ compiler"
 )
-# Compiling takes a while, so one package tells of one recurrence before attention and one after.
-CONFIG: DienConfig = PORTABLE_CONFIGS["default"]
+# Compiling takes a while, so one package tells of everything that there is.
+CONFIG = PORTABLE_CONFIGS["ensemble"]
 
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     path = tmp_path_factory.mktemp("package") / "aoti-cpu.pt2"
     model = make_model(CONFIG).requires_grad_(requires_grad=False)
-    write_aoti(model, CONFIG, FULL_SCHEMA, CPU, path)
+    write_aoti(model, FULL_SCHEMA, CPU, path)
     return AotiRuntime(path, model, CPU, at_a_time=2)
 
 
 @needs_cpp
 @pytest.mark.slow
-def test_scores_are_the_references(runtime):
+@given(shape=shapes())
+@settings(deadline=None)
+def test_scores_are_the_references_in_any_shape(runtime, shape):
+    lengths, users, _ = shape
+
+    assert_the_references(runtime, CONFIG, [(lengths, users)])
+
+
+@needs_cpp
+@pytest.mark.slow
+def test_scores_are_the_references_where_nothing_is_asked_or_known(runtime):
     assert_the_references(runtime, CONFIG)
 
 
@@ -62,7 +73,7 @@ def test_without_a_compiler_it_is_refused_in_one_sentence(monkeypatch, tmp_path)
     monkeypatch.setenv("CXX", "no-such-compiler")
 
     with pytest.raises(StartupRefused, match=r"aoti needs a C\+\+ compiler and there is none"):
-        write_aoti(make_model(CONFIG), CONFIG, FULL_SCHEMA, CPU, tmp_path / "aoti-cpu.pt2")
+        write_aoti(make_model(CONFIG), FULL_SCHEMA, CPU, tmp_path / "aoti-cpu.pt2")
 
 
 def test_a_file_that_is_no_package_is_refused_in_one_line(tmp_path):

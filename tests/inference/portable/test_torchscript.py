@@ -2,15 +2,18 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
 
 from app.errors import ArtifactRefused
 from app.inference.engine import Engine
 from app.inference.portable.torchscript import TorchScriptRuntime, write_torchscript
 from tests.inference.batches import LENGTHS, USERS, draw_batch, ragged
+from tests.inference.fused.runtimes import shapes
 from tests.inference.portable.portables import (
     PORTABLE_CONFIGS,
     assert_independent_of_company,
@@ -34,28 +37,44 @@ print(*logits_C.tolist())
 """
 
 
-@pytest.fixture
-def archive(tmp_path):
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    @cache
     def write(config):
-        path = tmp_path / "torchscript.pt"
-        write_torchscript(make_model(config), config, FULL_SCHEMA, path)
+        path = tmp_path_factory.mktemp("archive") / "torchscript.pt"
+        write_torchscript(make_model(config), FULL_SCHEMA, path)
         return path
 
     return write
 
 
+@pytest.fixture(scope="module")
+def runtime(archive):
+    return cache(lambda config: TorchScriptRuntime(archive(config)))
+
+
 @each_portable_config
-def test_scores_are_the_references(config, archive):
-    assert_the_references(TorchScriptRuntime(archive(config)), config)
+@given(shape=shapes())
+@settings(deadline=None, max_examples=10)
+def test_scores_are_the_references_in_any_shape(config, runtime, shape):
+    lengths, users, _ = shape
+
+    assert_the_references(runtime(config), config, [(lengths, users)])
 
 
-@pytest.mark.parametrize("name", ["default", "din"])
-def test_scores_do_not_depend_on_neighbors(name, archive):
-    assert_independent_of_company(TorchScriptRuntime(archive(PORTABLE_CONFIGS[name])))
+@each_portable_config
+def test_scores_are_the_references_where_nothing_is_asked_or_known(config, runtime):
+    assert_the_references(runtime(config), config)
 
 
-def test_it_runs_without_this_code(archive, tmp_path):
-    config = PORTABLE_CONFIGS["default"]
+@pytest.mark.parametrize("name", ["default", "din", "dsin", "ensemble"])
+def test_scores_do_not_depend_on_neighbors(name, runtime):
+    assert_independent_of_company(runtime(PORTABLE_CONFIGS[name]))
+
+
+@pytest.mark.parametrize("name", ["default", "ensemble"])
+def test_it_runs_without_this_code(name, archive, tmp_path):
+    config = PORTABLE_CONFIGS[name]
     batch = ragged(draw_batch(LENGTHS, USERS))
     path = archive(config)
     inputs = tmp_path / "inputs.npz"

@@ -1,4 +1,4 @@
-"""TorchScript and AOTInductor exports of a version: exact, of one torch, and not of every model."""
+"""TorchScript and AOTInductor exports of a version: exact, of any model, and of one torch."""
 
 import shutil
 
@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from app.errors import StartupRefused
+from app.models.ensemble.config import EnsembleConfig, EnsembleMember
 from app.registry.exports.exporting import ExportOptions, export_version
 from app.registry.exports.loading import load_runtime
 from app.registry.loaded_version import load_version
@@ -18,6 +19,16 @@ needs_cpp = pytest.mark.skipif(
     not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="needs a C++ compiler"
 )
 
+ARCHITECTURES = {
+    **TINY_ARCHITECTURES,
+    "ensemble": EnsembleConfig(
+        members=tuple(
+            EnsembleMember(weight=0.5, architecture=TINY_ARCHITECTURES[name])
+            for name in ("dien", "dsin")
+        )
+    ),
+}
+
 
 def export(root, runtime):
     store = ModelStore(root)
@@ -29,10 +40,14 @@ def serve(root, runtime):
 
 
 @pytest.mark.parametrize(
-    "runtime", ["torchscript", pytest.param("aoti", marks=[needs_cpp, pytest.mark.slow])]
+    ("runtime", "name"),
+    [
+        *(("torchscript", name) for name in ARCHITECTURES),
+        pytest.param("aoti", "ensemble", marks=[needs_cpp, pytest.mark.slow]),
+    ],
 )
-def test_a_compiled_runtime_serves_the_models_own_ctrs(runtime, tmp_path):
-    publish_with_held_out(tmp_path)
+def test_a_compiled_runtime_serves_the_models_own_ctrs(runtime, name, tmp_path):
+    publish_with_held_out(tmp_path, architecture=ARCHITECTURES[name])
 
     made = export(tmp_path, runtime)
 
@@ -43,18 +58,6 @@ def test_a_compiled_runtime_serves_the_models_own_ctrs(runtime, tmp_path):
     version = serve(tmp_path, runtime)
     assert version.runtime.name == runtime
     assert abs(ctrs(version) - ctrs(serve(tmp_path, "reference"))).max() < 1e-5
-
-
-@pytest.mark.parametrize("runtime", ["torchscript", "aoti"])
-def test_an_architecture_that_cannot_be_compiled_is_refused(runtime, tmp_path):
-    publish_with_held_out(tmp_path, architecture=TINY_ARCHITECTURES["dsin"])
-
-    with pytest.raises(StartupRefused) as refused:
-        export(tmp_path, runtime)
-
-    assert str(refused.value) == (
-        f"tiny@2 cannot be exported to {runtime}: there is no dsin for it"
-    )
 
 
 def test_an_archive_of_another_torch_is_not_even_opened(tmp_path):

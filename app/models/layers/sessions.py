@@ -11,7 +11,7 @@ from app.models.layers.ragged import steps_from_end
 
 
 @dataclass(frozen=True, slots=True)
-class Sessions:
+class RaggedSessions:
     """Sessions end to end, user after user and oldest first, of the behaviors that are kept."""
 
     behavior_M: Tensor  # rows of the behaviors that are kept, in their order
@@ -32,7 +32,7 @@ def cut_sessions(
     gap_s: int,
     max_sessions: int,
     max_session_behaviors: int,
-) -> Sessions:
+) -> RaggedSessions:
     """A session ends where more than `gap_s` seconds pass before the next behavior (DSIN 3.2).
 
     Kept are the newest sessions of each user and the newest behaviors of each session. Time that
@@ -50,7 +50,7 @@ def cut_sessions(
     kept_N = kept_S[session_N] & (steps_from_end(all_lengths_S) < max_session_behaviors)
     sessions_U = all_sessions_U.clamp(max=max_sessions)
     renumbered_S = kept_S.cumsum(0) - 1
-    return Sessions(
+    return RaggedSessions(
         behavior_M=kept_N.nonzero().squeeze(1),
         session_M=renumbered_S[session_N[kept_N]],
         lengths_S=all_lengths_S[kept_S].clamp(max=max_session_behaviors),
