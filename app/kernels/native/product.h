@@ -83,6 +83,9 @@ ALWAYS_INLINE void tile_product(const int vectors, int rows, int inputs, struct 
     for (; m + most <= rows; m += most, a.at += (most / PANEL) * a.panel)
         block(most, vectors, inputs, a, b, stride, start_at_row(start, m, stride),
               out + m * stride, stride);
+    for (; most > 8 && m + 8 <= rows; m += 8, a.at += (8 / PANEL) * a.panel)
+        block(8, vectors, inputs, a, b, stride, start_at_row(start, m, stride), out + m * stride,
+              stride);
     for (; m + PANEL <= rows; m += PANEL, a.at += a.panel)
         block(PANEL, vectors, inputs, a, b, stride, start_at_row(start, m, stride),
               out + m * stride, stride);
