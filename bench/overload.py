@@ -3,13 +3,16 @@
 A closed loop finds the capacity; then requests come at its multiples, at the times of a Poisson
 process, with a deadline and a priority each. Latencies count from the intended time. The client
 runs on the same machine and takes a good part of it at high multiples: `client` is its share of a
-core. `truncated` counts answers on any rung of the ladder.
+core. With `--own-cpus` the service has so many for itself, and client and Redis the others, as if
+they were another machine (Linux). `truncated` counts answers on any rung of the ladder.
 
-Example: python -m bench.overload --model demo --deadline-ms 100 --multiples 0.5 1 2 5 10
+Example: python -m bench.overload --model demo --own-cpus 1 --multiples 0.5 1 2 5 10
 """
 
 import argparse
 import json
+import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -44,10 +47,14 @@ def main() -> None:
     ids, shape = KnownIds.of(artifact), Shape(options.candidates, options.behaviors, 0.0)
     settings = quiet_settings(options.store, options.model)
     users = UserStream(USERS)
+    cpus_of_service, cpus_of_client = divided(options.own_cpus)
+    os.sched_setaffinity(0, cpus_of_client)
     with tempfile.TemporaryDirectory() as folder, embedded_redis() as redis_url:
         write_histories(redis_url, ids, options.behaviors)
         log = Path(folder, "service.log")
+        os.sched_setaffinity(0, cpus_of_service)  # whoever is started now inherits them
         with running_service(redis_url, settings, log=log) as service:
+            os.sched_setaffinity(0, cpus_of_client)
             course = Course(service, ids, users, shape, options)
             course.capacity(seconds=2)
             capacity_per_s = course.capacity(seconds=options.seconds)
@@ -63,6 +70,14 @@ def main() -> None:
         for priority in PRIORITIES:
             if f"{priority}_share" in row:
                 print(f"{priority:>14}: {row[f'{priority}_share']:.1%} answered in time")
+
+
+def divided(own_cpus: int) -> tuple[set[int], set[int]]:
+    """The CPUs of the service, and those of everybody else; all for both where none are its own."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if own_cpus >= len(cpus):
+        sys.exit(f"there are {len(cpus)} CPUs, and the client needs one of them")
+    return set(cpus[:own_cpus] or cpus), set(cpus[own_cpus:])
 
 
 class Course:
@@ -164,6 +179,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--behaviors", type=int, default=50)
     parser.add_argument("--deadline-ms", type=float, default=100.0)
     parser.add_argument("--multiples", type=float, nargs="+", default=[0.5, 1, 2, 5, 10])
+    parser.add_argument("--own-cpus", type=int, default=0, help="of the service alone")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each run")
     parser.add_argument(
         "--priorities",

@@ -8,14 +8,14 @@ from fastapi import FastAPI
 from app.api.admin_bodies import LabelBody, RolloutBody
 from app.api.admin_key import AdminKey
 from app.api.admin_routes import admin_router
-from app.api.door import Door
+from app.api.door import RANK_PATH, Door
 from app.api.lifecycle import Lifecycle
 from app.api.limits import RequestLimits
 from app.api.model_routes import model_router
 from app.api.openapi import Problem, add_schemas
 from app.api.probe_routes import probe_router
 from app.api.problem import ErrorRenderer, add_error_handlers
-from app.api.rank_routes import RANK_PATH, rank_endpoint, rank_router
+from app.api.rank_routes import rank_endpoint, rank_router
 from app.api.request_context import RequestContextMiddleware, RequestRecorder
 from app.api.shortcut import Shortcut
 from app.api.shown_models import ShownModels

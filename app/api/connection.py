@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import orjson
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -16,8 +15,7 @@ from uvicorn.server import ServerState
 
 from app.api.hanging_up import CONNECTION
 from app.api.lifecycle import Lifecycle
-from app.api.one_write import OneWrite
-from app.api.openapi import MEDIA_TYPE
+from app.api.problem_json import MEDIA_TYPE, problem_json
 from app.api.refusing_protocol import RefusingProtocol
 from app.errors import NotReady
 
@@ -72,7 +70,7 @@ class Connection(RefusingProtocol):
         )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(OneWrite(transport, self.loop))
+        super().connection_made(transport)
         self._wait_for_the_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -219,14 +217,13 @@ class Connection(RefusingProtocol):
 
 
 def _too_late() -> bytes:
-    content = orjson.dumps(
-        {
-            "type": "urn:ctr-serve:not-ready",
-            "title": NotReady.title,
-            "status": NotReady.status,
-            "detail": "the service stops and could not answer in the time that it had for it",
-            "request_id": uuid.uuid4().hex,
-        }
+    error = NotReady("the service stops and could not answer in the time that it had for it")
+    content = problem_json(
+        error.slug,
+        status=error.status,
+        title=error.title,
+        detail=error.detail,
+        request_id=uuid.uuid4().hex,
     )
     head = (
         "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"

@@ -4,6 +4,9 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+
+from prometheus_client import Counter, Histogram
 
 from app.api.limits import DEADLINE_HEADER, PRIORITY_HEADER, RequestLimits
 from app.core.deadline import Deadline
@@ -11,6 +14,7 @@ from app.errors import Overloaded
 from app.inference.admission import PRIORITIES, Admission, Priority, Ticket
 from app.monitoring.metrics import Metrics
 
+RANK_PATH = "/v1/rank"
 NEW_SHARE = 0.05  # of one request in the cost of a byte
 MOST_UNREAD = 0.5  # of its budget, that a request is taken to have waited in a socket
 SECONDS_BETWEEN_LOGS = 1.0
@@ -85,6 +89,22 @@ class Door:
             seen = entry.ticket.least_cost_s / entry.body_bytes
             share = NEW_SHARE if self._seconds_per_byte else 1.0
             self._seconds_per_byte += share * (seen - self._seconds_per_byte)
+
+    def count_answered_refusal(self, seconds: float) -> None:
+        """One that never became a request of the application, which would have counted it."""
+        requests, durations, shed = self._of_answered_refusals
+        requests.inc()
+        durations.observe(seconds)
+        shed.inc()
+
+    @cached_property
+    def _of_answered_refusals(self) -> tuple[Counter, Histogram, Counter]:
+        """Looked up once: there are most of them when there is least time."""
+        return (
+            self.metrics.requests.labels(RANK_PATH, Overloaded.status),
+            self.metrics.request_seconds.labels(RANK_PATH),
+            self.metrics.shed.labels(Overloaded("").slug),
+        )
 
     def _log_now_and_then(self) -> None:
         """A line for each would cost more than refusing does."""

@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import orjson
-
-from app.api.openapi import MEDIA_TYPE
+from app.api.problem_json import MEDIA_TYPE, problem_json
 
 LIVE_PATH = "/health/live"
 MAX_CLIENTS = 32  # probes come one at a time; whoever has been here longest makes way
@@ -36,7 +34,7 @@ def liveness_answered(
             return _problem(404, "Not Found", f"only GET {LIVE_PATH} is answered here")
         seconds = blocked_s()
         if seconds < blocked_after_s:
-            return _response("200 OK", "application/json", {"status": "live"})
+            return _response("200 OK", "application/json", b'{"status":"live"}')
         return _problem(
             503,
             "Service Unavailable",
@@ -142,18 +140,13 @@ class _Probes:
 
 
 def _problem(status: int, phrase: str, detail: str) -> bytes:
-    body = {
-        "type": "about:blank",
-        "title": phrase,
-        "status": status,
-        "detail": detail,
-        "request_id": uuid.uuid4().hex,
-    }
-    return _response(f"{status} {phrase}", MEDIA_TYPE, body)
+    content = problem_json(
+        None, status=status, title=phrase, detail=detail, request_id=uuid.uuid4().hex
+    )
+    return _response(f"{status} {phrase}", MEDIA_TYPE, content)
 
 
-def _response(status: str, media_type: str, body: dict[str, object]) -> bytes:
-    content = orjson.dumps(body)
+def _response(status: str, media_type: str, content: bytes) -> bytes:
     head = (
         f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {len(content)}\r\n"
         "Connection: close\r\n\r\n"

@@ -27,6 +27,11 @@ class OneWrite(asyncio.Transport):
         else:
             self._transport.write(data)
 
+    def write_whole(self, answer: bytes) -> None:
+        """Head and body at once: there is nothing to wait for."""
+        self._flush()
+        self._transport.write(answer)
+
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         for data in list_of_data:
             self.write(data)

@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-MEDIA_TYPE = "application/problem+json"
+from app.api.problem_json import MEDIA_TYPE
+
 REF_TEMPLATE = "#/components/schemas/{model}"
 
 STATUSES = {

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.hanging_up import ClientLeft
-from app.api.openapi import MEDIA_TYPE
+from app.api.problem_json import MEDIA_TYPE, problem_json
 from app.api.request_context import REQUEST_ID, context_of
 from app.errors import AdminKeyMissing, CtrError, FieldError, InvalidRequest, Overloaded
 from app.monitoring.metrics import Metrics
@@ -46,7 +45,7 @@ class ErrorRenderer:
             status=error.status,
             title=error.title,
             detail=error.detail,
-            extra=_extra(error),
+            more=_members(error),
             headers=_headers(error),
         )
 
@@ -85,18 +84,15 @@ def problem(
     status: int,
     title: str,
     detail: str,
-    extra: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    body = {
-        "type": "about:blank" if title == detail else f"urn:ctr-serve:{_slug(title)}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "request_id": context_of(request).request_id,
-        **(extra or {}),
-    }
-    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+    request_id = context_of(request).request_id
+    slug = None if title == detail else title.lower().replace(" ", "-")  # as `CtrError.slug`
+    content = problem_json(
+        slug, status=status, title=title, detail=detail, request_id=request_id, **(more or {})
+    )
+    return Response(content, status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -120,11 +116,14 @@ def _bug(request: Request, error: Exception) -> Response:
     """Not an input's fault: the log has the traceback, the client a request id to quote."""
     log.error("unexpected error", exc_info=error)
     return problem(
-        request, status=500, title="Internal error", detail="an unexpected error; it was logged"
+        request,
+        status=500,
+        title="Internal error",
+        detail="an unexpected error; it was logged",
     )
 
 
-def _extra(error: CtrError) -> dict[str, Any]:
+def _members(error: CtrError) -> dict[str, Any]:
     return {"errors": error.errors} if isinstance(error, InvalidRequest) else {}
 
 
@@ -132,7 +131,3 @@ def _headers(error: CtrError) -> dict[str, str]:
     if isinstance(error, Overloaded):
         return {"Retry-After": str(error.retry_after_s)}
     return {"WWW-Authenticate": "Bearer"} if isinstance(error, AdminKeyMissing) else {}
-
-
-def _slug(title: str) -> str:
-    return title.lower().replace(" ", "-")

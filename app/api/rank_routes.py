@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import read_body
-from app.api.door import Door, Entry
+from app.api.door import RANK_PATH, Door, Entry
 from app.api.hanging_up import unless_client_leaves
 from app.api.limits import DEADLINE_HEADER, PRIORITY_HEADER, RequestLimits
 from app.api.openapi import json_body, problems
@@ -24,7 +24,6 @@ from app.errors import DeadlineExceeded, FieldError, InvalidRequest
 from app.inference.admission import PRIORITIES
 from app.ranking.ranker import Ranker
 
-RANK_PATH = "/v1/rank"
 ENTRY = "ctr.entry"  # where a scope has what the door gave
 
 Headers = Mapping[bytes, bytes]

@@ -1,18 +1,19 @@
 """Refuses rank requests before they become a task: under overload, refusing must cost next to
 nothing, or it takes the time of those who could be answered."""
 
+import asyncio
 import time
+from functools import cached_property
 from http import HTTPStatus
 
-import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.api.door import Door
-from app.api.openapi import MEDIA_TYPE
-from app.api.rank_routes import ENTRY, RANK_PATH
+from app.api.door import RANK_PATH, Door
+from app.api.one_write import OneWrite
+from app.api.problem_json import MEDIA_TYPE, problem_json
+from app.api.rank_routes import ENTRY
 from app.api.request_context import REQUEST_ID, UNMATCHED, request_id_of
 from app.errors import Overloaded
-from app.monitoring.metrics import Metrics
 
 URL = RANK_PATH.encode()
 STATUS_LINE = f"HTTP/1.1 {Overloaded.status} {HTTPStatus(Overloaded.status).phrase}"
@@ -24,19 +25,19 @@ class RefusingProtocol(HttpToolsProtocol):
     _refused = False  # the rest of its body is passed over
     _hangs_up = False  # after it
 
-    def on_message_begin(self) -> None:
-        self._refused = False
-        super().on_message_begin()
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._writes = OneWrite(transport, self.loop)
+        super().connection_made(self._writes)
 
     def on_headers_complete(self) -> None:
-        door = self._door()
+        door = self._door
         # What is pipelined behind another request waits for it first; its endpoint asks the door.
         if door is not None and self._is_rank_request() and self._is_idle():
             started_s = time.perf_counter()
             try:
                 self.scope[ENTRY] = door.enter(self.headers)  # type: ignore[literal-required]
             except Overloaded as refusal:
-                self._refuse(refusal, door.metrics, started_s)
+                self._refuse(refusal, door, started_s)
                 return
         super().on_headers_complete()
 
@@ -48,6 +49,7 @@ class RefusingProtocol(HttpToolsProtocol):
         if not self._refused:
             super().on_message_complete()
             return
+        self._refused = False
         if self._hangs_up:
             self.transport.close()  # not before: unread bytes would turn the answer into a reset
             return
@@ -62,17 +64,16 @@ class RefusingProtocol(HttpToolsProtocol):
 
     def count_unmatched(self, status: int) -> None:
         """An answer to what never became a request of the application."""
-        door = self._door()
-        if door is not None:
-            door.metrics.requests.labels(UNMATCHED, int(status)).inc()
+        if self._door is not None:
+            self._door.metrics.requests.labels(UNMATCHED, int(status)).inc()
 
     def stays_open(self) -> bool:
         """After the answer to the request whose head has just been read."""
         return bool(self.parser.should_keep_alive())
 
+    @cached_property
     def _door(self) -> Door | None:
-        door: Door | None = getattr(self.config.app, "door", None)
-        return door
+        return getattr(self.config.app, "door", None)
 
     def _is_rank_request(self) -> bool:
         return self.url == URL and self.parser.get_method() == b"POST"
@@ -81,20 +82,18 @@ class RefusingProtocol(HttpToolsProtocol):
         last: RequestResponseCycle | None = self.cycle  # uvicorn does not say that it may be None
         return last is None or last.response_complete
 
-    def _refuse(self, refusal: Overloaded, metrics: Metrics, started_s: float) -> None:
+    def _refuse(self, refusal: Overloaded, door: Door, started_s: float) -> None:
         self._refused = True
         self.server_state.total_requests += 1
         request_id = request_id_of(self.headers)
         stays = self.stays_open()
         self._hangs_up = not stays
-        content = orjson.dumps(
-            {
-                "type": f"urn:ctr-serve:{refusal.slug}",
-                "title": refusal.title,
-                "status": refusal.status,
-                "detail": refusal.detail,
-                "request_id": request_id,
-            }
+        content = problem_json(
+            refusal.slug,
+            status=refusal.status,
+            title=refusal.title,
+            detail=refusal.detail,
+            request_id=request_id,
         )
         seconds = time.perf_counter() - started_s
         head = (
@@ -103,7 +102,5 @@ class RefusingProtocol(HttpToolsProtocol):
             f"Server-Timing: total;dur={seconds * 1e3:.3f}\r\n"
             f"Connection: {'keep-alive' if stays else 'close'}\r\n\r\n"
         )
-        self.transport.writelines([head.encode(), content])
-        metrics.requests.labels(RANK_PATH, refusal.status).inc()
-        metrics.request_seconds.labels(RANK_PATH).observe(seconds)
-        metrics.shed.labels(refusal.slug).inc()
+        self._writes.write_whole(head.encode() + content)
+        door.count_answered_refusal(seconds)

@@ -37,7 +37,7 @@ def fingerprint() -> Fingerprint:
         isa=[flag for flag in ISA_FLAGS if flag in flags],
         memory_gib=round(memory_kib / 2**20, 1),
         kernel=platform.release(),
-        python=platform.python_version(),
+        python=f"{platform.python_version()} ({platform.python_compiler()})",
         torch=torch.__version__,
         commit=_commit(),
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),

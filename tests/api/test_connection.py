@@ -14,8 +14,11 @@ from starlette.responses import PlainTextResponse
 from uvicorn.server import ServerState
 
 from app.api.connection import Connection
+from app.api.door import Door
 from app.api.lifecycle import Lifecycle
+from app.api.limits import RequestLimits
 from app.errors import Overloaded
+from app.inference.admission import Admission
 from app.monitoring.metrics import Metrics
 from tests.api.raw_http import RawAnswer, parse
 from tests.eventually import eventually_async
@@ -56,11 +59,12 @@ class Client:
         return received
 
 
-class ClosedDoor:
+class ClosedDoor(Door):
     """Nobody comes in."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics()
+        limits = RequestLimits(2**20, 1.0, 100.0, 1000.0)
+        super().__init__(Admission(threads=1), limits, Metrics(), loop_lag_s=lambda: 0.0)
 
     def enter(self, headers) -> NoReturn:
         raise Overloaded("full")
