@@ -46,9 +46,8 @@ async def unless_client_leaves(request: Request, answer: Awaitable[Answer]) -> A
     try:
         return await answer
     except asyncio.CancelledError:
-        if not left:
+        if not left or asking.uncancel():  # somebody else has cancelled it, too
             raise
-        asking.uncancel()
         raise ClientLeft from None
     finally:
         connection.tell_when_lost(None)

@@ -9,7 +9,7 @@ from app.monitoring.metrics import Metrics
 from app.registry.served_models import ServedModels
 from app.settings import Settings
 from tests.api.bodies import body
-from tests.api.raw_http import post
+from tests.api.raw_http import parse, post, read_to_end
 from tests.api.stub_apis import EndlessRanker, api_with
 from tests.serving import START_TIMEOUT_S, RunningService, serving_api
 
@@ -58,3 +58,17 @@ def test_whoever_leaves_with_a_second_request_sent_leaves_the_first_one_too(
 
     assert ranker.cancelled.wait(START_TIMEOUT_S)
     assert service.metric("ctr_requests_total", route="/v1/rank", status="499") == 1
+
+
+def test_whoever_is_given_up_when_the_service_stops_has_not_left(ranker: EndlessRanker) -> None:
+    metrics = Metrics()
+    api = api_with(ranker, AlwaysReady({}, default=None), metrics)
+    with serving_api(api, Settings(shutdown_grace_s=1)) as service:
+        connection = service.connect()
+        connection.sendall(REQUEST)
+        assert ranker.started.wait(START_TIMEOUT_S)
+
+    with connection:
+        assert parse(read_to_end(connection)).status == 503
+    given_up = {"route": "/v1/rank", "status": "503"}
+    assert metrics.registry.get_sample_value("ctr_requests_total", given_up) == 1
