@@ -1,7 +1,9 @@
 """Who asks while a round trip is under way shares the next one."""
 
 import asyncio
+import contextlib
 import gc
+import weakref
 from collections.abc import Awaitable
 from typing import Any
 
@@ -204,4 +206,35 @@ async def test_who_is_read_too_late_is_told_and_the_round_trip_goes_on_for_other
     reads.let_go()
     assert await patient == "A"
     assert reads.round_trips == [["a"]]
+    await reader.close()
+
+
+class WatchedKey(str):
+    """Text that can be watched."""
+
+    __slots__ = ("__weakref__",)
+
+
+async def test_who_is_read_too_late_leaves_no_circle_of_references_behind():
+    reads = HeldReads()
+    reader = CoalescedReader(reads, max_keys=100)
+    patient = asyncio.create_task(reader.read("a", WAIT_S))
+    await reads.begins()
+
+    async def ask_too_late() -> "weakref.ref[WatchedKey]":
+        key = WatchedKey("b")
+        with contextlib.suppress(TimeoutError):
+            await reader.read(key, 0.0)
+        return weakref.ref(key)
+
+    gc.disable()
+    try:
+        watched = await ask_too_late()
+        is_forgotten = watched() is None
+    finally:
+        gc.enable()
+
+    assert is_forgotten
+    reads.let_go()
+    assert await patient == "A"
     await reader.close()
