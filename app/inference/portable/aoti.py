@@ -18,7 +18,7 @@ from app.core.schema import FeatureSchema
 from app.errors import ArtifactRefused, StartupRefused
 from app.inference.device import to_device, to_host
 from app.inference.engine import TorchWork
-from app.inference.portable.example import example_batch
+from app.inference.portable.example import STEPS, example_batch
 from app.inference.portable.loops import exported_loop
 from app.inference.portable.model import PortableModel, portable_inputs
 from app.inference.portable.padding import Ragged, pad_steps, with_fewest
@@ -39,7 +39,7 @@ def write_aoti(model: Model, schema: FeatureSchema, device: torch.device, path: 
     if not any(map(shutil.which, [compiler] if compiler else COMPILERS)):
         raise StartupRefused("aoti needs a C++ compiler and there is none: install g++")
     portable = PortableModel(model.to(device), schema, exported_loop).eval()
-    example = _inputs(model, tuple(to_device(example_batch(schema).arrays(), device)))
+    example = _inputs(model, tuple(to_device(example_batch(schema).arrays(), device)), STEPS)
     try:
         _compile(portable, example, path)
     except Exception as error:  # what compilers stumble over has no common class
@@ -109,6 +109,6 @@ class AotiRuntime:
         return Scores(logits_C[:candidates].numpy(), attention_CT[:candidates, :longest].numpy())
 
 
-def _inputs(model: Model, ragged: Ragged) -> tuple[Tensor, ...]:
+def _inputs(model: Model, ragged: Ragged, fewest_steps: int = FEWEST) -> tuple[Tensor, ...]:
     """What the compiled part takes, no size of it below the fewest."""
-    return portable_inputs(model, with_fewest(ragged, FEWEST), pad_steps, fewest=FEWEST)
+    return portable_inputs(model, with_fewest(ragged, FEWEST), pad_steps, fewest=fewest_steps)

@@ -10,7 +10,7 @@ USERS, STEPS, CANDIDATES = 3, 4, 5
 
 def example_batch(schema: FeatureSchema) -> RaggedBatch:
     """Of users with histories of different lengths; every id is unknown."""
-    lengths_U = np.array([STEPS, 2, 3])
+    lengths_U = np.minimum([STEPS, 2, 3], schema.max_behaviors)  # more have no place
     behaviors = int(lengths_U.sum())
 
     def oov(rows: int, columns: int) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from app.errors import ArtifactRefused
 from app.inference.engine import Engine
 from app.inference.portable.torchscript import TorchScriptRuntime, write_torchscript
+from app.models.dien.config import DienConfig
+from app.models.din.config import DinConfig
 from tests.inference.batches import LENGTHS, USERS, draw_batch, ragged
 from tests.inference.fused.runtimes import shapes
 from tests.inference.portable.portables import (
@@ -93,6 +95,21 @@ def test_it_runs_without_this_code(name, archive, tmp_path):
     np.testing.assert_allclose(
         np.array(told.stdout.split(), float), expected.logits_C, rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("max_behaviors", [1, 2, 3])
+@pytest.mark.parametrize("architecture", [DienConfig, DinConfig])
+def test_histories_may_be_shorter_than_the_example(architecture, max_behaviors, tmp_path):
+    schema = FULL_SCHEMA.model_copy(update={"max_behaviors": max_behaviors})
+    model = make_model(architecture(position_aware=True), schema)
+    batch = ragged(draw_batch([max_behaviors, 0, 1], [0, 1, 2, 0]))
+    path = tmp_path / "torchscript.pt"
+
+    write_torchscript(model, schema, path)
+
+    expected = Engine(model, CPU).score(batch).logits_C
+    logits_C = TorchScriptRuntime(path).score(batch).logits_C
+    np.testing.assert_allclose(logits_C, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_file_that_is_no_archive_is_refused_in_one_line(tmp_path):
