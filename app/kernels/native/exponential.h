@@ -32,8 +32,9 @@ ALWAYS_INLINE vector power_of_two(integers n, vector f) {
 }
 #endif
 
-/* Beyond +-43 as there: no gate can tell, and even the product of two has a reciprocal. */
-#define EXPONENT_LIMIT 43.0f
+/* Beyond +-25 as there: no gate can tell, and the exponentials of two gates leave room for states
+ * that attention without softmax drives far out of their bounds. */
+#define EXPONENT_LIMIT 25.0f
 
 /* e^(factor x), to 5e-7 of it around 0, and less exact where it is too small or large to matter. */
 ALWAYS_INLINE vector exponential(const float factor, vector x) {

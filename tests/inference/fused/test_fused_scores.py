@@ -6,11 +6,20 @@ import torch
 from hypothesis import given, settings
 
 from app.inference.engine import Engine
+from app.inference.fused.runtime import FusedRuntime
 from app.kernels.library import load_kernel
+from app.models.dien.config import DienConfig
 from tests.inference.batches import draw_batch, ragged
 from tests.inference.fused.runtimes import each_fused_config, fused, shapes
 from tests.kernels.compiler import needs_compiler
-from tests.models.builders import batch_of, draw_candidates, draw_users, make_model, score
+from tests.models.builders import (
+    FULL_SCHEMA,
+    batch_of,
+    draw_candidates,
+    draw_users,
+    make_model,
+    score,
+)
 
 pytestmark = needs_compiler
 
@@ -79,3 +88,17 @@ def test_a_candidate_scores_the_same_to_the_bit_wherever_it_lies(config):
 
     assert reversed_.logits_C[::-1].tolist() == together.logits_C.tolist()
     assert alone == together.logits_C[[0, *range(45, 53)]].tolist()
+
+
+@pytest.mark.parametrize("reset_gate", ["after", "before"])
+def test_states_that_attention_drives_out_of_bounds_are_numbers_all_the_same(reset_gate):
+    """Without softmax, attention may be of any size."""
+    config = DienConfig(augru="official", attention_softmax=False, reset_gate=reset_gate)
+    for seed in range(30):
+        model = make_model(config, seed=seed)
+        batch = ragged(draw_batch([20], [0] * 24, seed=seed))
+
+        scores = FusedRuntime(model, config, FULL_SCHEMA, load_kernel()).score(batch)
+
+        assert np.isfinite(Engine(model, CPU).score(batch).logits_C).all()
+        assert np.isfinite(scores.logits_C).all()
