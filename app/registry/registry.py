@@ -243,6 +243,9 @@ class Registry:
             await asyncio.wait([self._drains[key]])
         self._states.become(key, VersionState.LOADING)
         async with self._loading:
+            if self._stopping:  # nobody will need what has been in line
+                self._states.become(key, VersionState.STORED)
+                raise NotReady("the service is draining")
             loaded = await in_background(partial(self._loader.try_to_load, key))
         servable = loaded if isinstance(loaded, Refusal) else self._loader.try_to_open(loaded)
         if isinstance(servable, Refusal):

@@ -18,6 +18,7 @@ from app.registry.servable import Servable
 from app.registry.served_models import ServedModels
 from app.registry.version_states import VersionKey
 from tests.artifacts import publish_tiny_version
+from tests.eventually import eventually_async
 from tests.registry.registries import loader_of, states
 
 pytestmark = pytest.mark.anyio
@@ -157,3 +158,33 @@ async def test_a_version_that_is_still_loaded_then_does_not_become_active(
 
     assert ModelStore(root).active_versions()["tiny"] == "1"
     assert sorted(map(str, drained.keys)) == ["tiny@1", "tiny@2"]
+
+
+async def test_what_is_in_line_to_be_loaded_then_is_not_loaded_at_all(root, drained, monkeypatch):
+    gate, load = Gate(), VersionLoader.try_to_load
+    registry = registry_over(ModelStore(root), keep_previous=True)
+    loaded: list[VersionKey] = []
+
+    def gated(loader: VersionLoader, key: VersionKey) -> LoadedVersion | Refusal:
+        loaded.append(key)
+        gate.passing()
+        return load(loader, key)
+
+    async def is_in_line() -> bool:
+        return states(registry, "later") == {"1": "LOADING"}
+
+    monkeypatch.setattr(VersionLoader, "try_to_load", gated)
+    loading = asyncio.create_task(registry.load("tiny", "2"))
+    await gate.reached()
+    in_line = asyncio.create_task(registry.load("later", "1"))
+    await eventually_async(is_in_line)
+    draining = asyncio.create_task(registry.drain())
+    await asyncio.sleep(0)
+    gate.open()
+
+    with pytest.raises(NotReady, match="the service is draining"):
+        await in_line
+    await loading
+    await draining
+    assert loaded == [SECOND]
+    assert states(registry, "later") == {"1": "STORED"}
