@@ -6,7 +6,7 @@ import re
 import shutil
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,13 @@ class RemoteStore(ModelStore):
             return self._names_at(f"*/{ACTIVE}", at=-2)
 
     def _active_folders(self) -> list[Path]:
-        return [self.folder(*active) for active in self.active_versions().items()]
+        """Of models whose ACTIVE can be read: another's keeps no version from its room."""
+        folders = []
+        for name in self._active_names():
+            with suppress(ArtifactRefused):
+                version = self._active(name)
+                folders += [] if version is None else [self.folder(name, version)]
+        return folders
 
     def _names_at(self, pattern: str, *, at: int) -> list[str]:
         """A part of every path that matches, as far as it can be a name."""

@@ -299,6 +299,16 @@ def test_the_active_version_is_the_last_to_make_room(there, tmp_path):
     assert versions_copied(store) == {"1", "3"}
 
 
+def test_an_active_file_that_cannot_be_understood_keeps_no_version_from_its_room(there, tmp_path):
+    store = remote(tmp_path / "copies", max_bytes=1)
+    loaded(store, "1")
+    there.pipe_file("/bucket/models/other/ACTIVE", b"../1")
+
+    loaded(store, "2")
+
+    assert versions_copied(store) == {"2"}
+
+
 def test_a_version_that_is_larger_than_the_room_is_served_all_the_same(there, tmp_path):
     store = remote(tmp_path / "copies", max_bytes=1)
 
