@@ -75,10 +75,12 @@ class Connection(RefusingProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        if self._answering is not None and not self._answering.response_complete:
-            self._answering.disconnected = True  # uvicorn tells the last request only
-            self._answering.message_event.set()
-            self._answering.scope.pop(CONNECTION, None)  # type: ignore[misc]  # no cycle is left
+        if self._answering is not None:
+            # No cycle is left, so that the memory is free at once.
+            self._answering.scope.pop(CONNECTION, None)  # type: ignore[misc]
+            if not self._answering.response_complete:
+                self._answering.disconnected = True  # uvicorn tells the last request only
+                self._answering.message_event.set()
         self._unset_keepalive_if_required()
         self._stop_head_timer()
         self._stop_answer_timer()

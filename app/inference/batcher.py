@@ -70,7 +70,8 @@ class Batcher(Generic[Job, Result]):
 
     `prepare` makes a batch of jobs on the event loop; workers compute it beside the loop. No timer
     closes a batch: while all places are taken, jobs gather; when one is free, it takes what has
-    gathered. Places are the workers' threads, and those of batches that wait ready for one.
+    gathered. Places are the workers' threads, and those of batches that wait ready for one; such
+    a batch is computed even if all its jobs have been given up meanwhile.
     """
 
     def __init__(

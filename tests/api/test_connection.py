@@ -1,8 +1,10 @@
 """Connections before the parts that break them: slow heads, silence, and a server that stops."""
 
 import asyncio
+import gc
 import json
 import socket
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -276,3 +278,24 @@ async def test_a_client_that_reads_late_gets_all_of_its_answer(lifecycle) -> Non
         answer = await client.receives(end=b"end")
 
         assert len(answer.content) == len(TOO_MUCH) + 3
+
+
+@pytest.mark.parametrize("requests", [0, 1, 2])
+async def test_a_connection_that_has_ended_is_freed_at_once(lifecycle, requests) -> None:
+    answering = asyncio.Event()
+    answering.set()
+    gc.collect()
+    gc.disable()  # reference counts have to do
+    try:
+        async with connected(lifecycle, answering=answering) as client:
+            for _ in range(requests):
+                client.socket.send(REQUEST)
+                await client.receives()
+            connection = weakref.ref(client.connection)
+            lost = client.connection.lost
+            client.socket.close()
+            await lost.wait()
+        del client
+        await until(lambda: connection() is None)
+    finally:
+        gc.enable()
