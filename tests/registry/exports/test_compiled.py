@@ -43,7 +43,7 @@ def serve(root, runtime):
     ("runtime", "name"),
     [
         *(("torchscript", name) for name in ARCHITECTURES),
-        pytest.param("aoti", "ensemble", marks=[needs_cpp, pytest.mark.slow]),
+        pytest.param("aoti", "dien", marks=[needs_cpp, pytest.mark.slow]),
     ],
 )
 def test_a_compiled_runtime_serves_the_models_own_ctrs(runtime, name, tmp_path):
