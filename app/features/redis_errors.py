@@ -14,6 +14,10 @@ class CircuitOpen(RedisError):
     """The server was not asked, because it did not answer lately."""
 
 
+class HeldBack(RedisUnreachable):
+    """We connected to the server so often that we may not now, which says nothing about it."""
+
+
 class LoginRefused(RedisError):
     """The server answers, but not to us: a wrong password, user or database."""
 

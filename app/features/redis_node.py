@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from app.features.circuit_breaker import Circuit, CircuitBreaker
 from app.features.redis_address import Login, Place
-from app.features.redis_errors import REDIS_ERRORS, CircuitOpen, is_alive
+from app.features.redis_errors import REDIS_ERRORS, CircuitOpen, HeldBack, is_alive
 from app.features.redis_link import Command, Reply
 from app.features.redis_links import RedisLinks
 from app.monitoring.metrics import Metrics
@@ -30,11 +31,12 @@ class RedisNode:
         *,
         timeout_s: float,
         on_trouble: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._timeout_s = timeout_s
         self._probe_timeout_s = min(timeout_s, LONGEST_PROBE_S)
         self._on_trouble = on_trouble
-        self._links = RedisLinks(place, login, metrics)
+        self._links = RedisLinks(place, login, metrics, clock=clock)
         self._probing: asyncio.Task[None] | None = None
         self._name = str(place)
         self._metrics = metrics
@@ -52,6 +54,8 @@ class RedisNode:
             raise CircuitOpen("Redis did not answer lately")
         try:
             replies = await self._links.round_trip(commands, self._timeout_s)
+        except HeldBack:
+            raise  # by ourselves: the server was not asked
         except REDIS_ERRORS:
             self._breaker.failed()
             self._on_trouble()

@@ -1,7 +1,8 @@
 """A server in trouble: nobody waits for it, it is not stormed, and it is found when it is back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -10,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from app.features.circuit_breaker import FAILURES_TO_OPEN, Circuit
 from app.features.redis_address import parse_address
-from app.features.redis_errors import REDIS_ERRORS, CircuitOpen
+from app.features.redis_errors import REDIS_ERRORS, CircuitOpen, HeldBack
 from app.features.redis_links import MAX_LINKS
 from app.features.redis_node import RedisNode
 from app.monitoring.metrics import Metrics
@@ -31,11 +32,15 @@ PING = [("PING",)]
 
 @asynccontextmanager
 async def node_at(
-    url: str, metrics: Metrics | None = None, *, timeout_s: float = PATIENT_S
+    url: str,
+    metrics: Metrics | None = None,
+    *,
+    timeout_s: float = PATIENT_S,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[RedisNode]:
     address = parse_address(url)
     (place,) = address.places
-    node = RedisNode(place, address.login, metrics or Metrics(), timeout_s=timeout_s)
+    node = RedisNode(place, address.login, metrics or Metrics(), timeout_s=timeout_s, clock=clock)
     try:
         yield node
     finally:
@@ -127,6 +132,34 @@ async def test_a_server_that_is_back_is_found_without_any_question(tmp_path):
         assert sample(metrics, "ctr_redis_circuit_changes_total", state=state) == 1
 
 
+async def test_questions_at_the_same_time_share_the_one_connection_that_found_the_server(tmp_path):
+    metrics = Metrics()
+    socket = tmp_path / "redis.sock"
+    now_s = 0.0
+    async with node_at(f"unix://{socket}", metrics, clock=lambda: now_s) as node:
+        await failures(node, 1)
+        now_s = 0.5
+        await failures(node, FAILURES_TO_OPEN - 1)
+
+        async def may_not_connect() -> bool:
+            return connects(metrics, "held_back") > 0
+
+        async def is_on_probation() -> bool:
+            state = sample(metrics, "ctr_redis_circuit_state", node=str(socket))
+            return state == Circuit.HALF_OPEN
+
+        await eventually_async(may_not_connect)
+        with redis_at(socket):
+            now_s = 1.0  # the first attempt is forgotten, the others are not
+            await eventually_async(is_on_probation)
+            answers = await asyncio.gather(*(node.ask(PING) for _ in range(3)))
+
+    assert answers == [[b"PONG"]] * 3
+    assert connects(metrics, "opened") == 1
+    assert sample(metrics, "ctr_redis_circuit_changes_total", state="open") == 1
+    assert sample(metrics, "ctr_redis_circuit_changes_total", state="closed") == 1
+
+
 async def test_a_server_that_loads_its_data_is_not_back_yet():
     loading = b"-LOADING Redis is loading the dataset in memory\r\n"
     hang_ups = [b""] * FAILURES_TO_OPEN
@@ -153,19 +186,23 @@ async def test_a_connection_that_timed_out_is_never_used_again():
 
 async def test_a_server_that_always_hangs_up_is_connected_to_no_more_often_than_allowed():
     metrics = Metrics()
+    now_s = 0.0
     async with (
         scripted_server([b"+PONG\r\n", b""] * 1000) as server,
-        node_at(server.url, metrics) as node,
+        node_at(server.url, metrics, clock=lambda: now_s) as node,
     ):
         # Every second question succeeds, so the circuit stays closed.
         ends = [await answers(node) for _ in range(MAX_LINKS * 2)]
+        refused = await failures(node, 2 * FAILURES_TO_OPEN)
         within_a_second = server.connections
-        refused = await failures(node, 1)
+        now_s = 1.0
+        answer = await node.ask(PING)
 
     assert ends == [True, False] * MAX_LINKS
+    assert refused == [HeldBack.__name__] * 2 * FAILURES_TO_OPEN  # which opens no circuit
     assert within_a_second == MAX_LINKS
-    assert refused == ["ConnectionError"]
-    assert connects(metrics, "held_back") >= 1
+    assert connects(metrics, "held_back") == 2 * FAILURES_TO_OPEN
+    assert answer == [b"PONG"]
 
 
 async def test_attempts_to_connect_are_counted_by_what_came_of_them():
