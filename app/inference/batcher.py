@@ -42,7 +42,8 @@ class _Waiting(Generic[Job, Result]):
     job: Job
     size: Size
     deadline: Deadline
-    future: "asyncio.Future[Answer[Result]]"
+    # None: too late. An error's traceback would refer to the frames of who asks, and those to this.
+    future: "asyncio.Future[Answer[Result] | None]"
     queued_at_s: float = field(default_factory=time.perf_counter)
 
 
@@ -130,13 +131,17 @@ class Batcher(Generic[Job, Result]):
         self._start_soon(loop)
         expiry = loop.call_later(deadline.remaining_s(), _expire, request)
         try:
-            return [await waiting.future for waiting in request]
+            answers = [await waiting.future for waiting in request]
         finally:
             expiry.cancel()
             for waiting in request:
                 self._leave_queue(waiting)
                 if not waiting.future.cancel() and not waiting.future.cancelled():
                     waiting.future.exception()  # of several, the caller sees the first only
+        in_time = [answer for answer in answers if answer is not None]
+        if len(in_time) < len(answers):
+            raise DeadlineExceeded("the scores were not there in time")
+        return in_time
 
     def _admit(self, pairs: int, deadline: Deadline) -> None:
         if self._draining:
@@ -265,4 +270,4 @@ class Batcher(Generic[Job, Result]):
 def _expire(request: Sequence[_Waiting[Any, Any]]) -> None:
     for waiting in request:
         if not waiting.future.done():
-            waiting.future.set_exception(DeadlineExceeded("the scores were not there in time"))
+            waiting.future.set_result(None)

@@ -1,11 +1,13 @@
 """Whoever has its answer is forgotten at once, however far away its deadline is."""
 
 import asyncio
+import contextlib
 import gc
 import weakref
 
 import pytest
 
+from app.errors import DeadlineExceeded
 from app.inference.batch_policy import BatchPolicy
 from app.monitoring.metrics import Metrics
 from tests.eventually import eventually_async
@@ -44,4 +46,30 @@ async def test_no_timer_holds_a_request_until_its_deadline(gives_up):
     engine.batches.clear()
     del asked, job
     await eventually_async(is_forgotten)
+    await batcher.drain()
+
+
+async def test_who_is_too_late_leaves_no_circle_of_references_behind():
+    engine = HeldEngine()
+    batcher = held_batcher(engine, POLICY, Metrics())
+    busy = asyncio.create_task(ask(batcher, "busy", within_s=HOUR_S))
+    await engine.begins()
+
+    async def ask_too_late() -> "weakref.ref[Job]":
+        job = Job("job")
+        with contextlib.suppress(DeadlineExceeded):
+            await ask(batcher, job, within_s=0.001)
+        return weakref.ref(job)
+
+    gc.disable()
+    try:
+        watched = await ask_too_late()
+        engine.let_go(2)
+        await busy
+        await ask(batcher, "next", within_s=HOUR_S)
+        is_forgotten = watched() is None
+    finally:
+        gc.enable()
+
+    assert is_forgotten
     await batcher.drain()
