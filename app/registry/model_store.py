@@ -41,6 +41,8 @@ GOLDEN = "golden.json"
 PRIORS = "priors.safetensors"  # older versions and imported ones have none
 HELD_OUT = "held_out.safetensors"  # likewise
 
+DELETED = "it was deleted while it was read"
+
 Source = TypeVar("Source")
 Content = TypeVar("Content")
 
@@ -325,12 +327,12 @@ def verify_file(path: Path, entry: FileEntry) -> None:
             raise ArtifactRefused(f"{path} has {size} bytes, its manifest says {entry.size}")
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if sha256 != entry.sha256:
+            raise ArtifactRefused(f"{path} is not the file that was published: its sha256 differs")
+        if path.suffix == ".safetensors":
+            check_tensors(path)
     except OSError as error:
         raise ArtifactRefused(f"{path}: {error.strerror}") from error
-    if sha256 != entry.sha256:
-        raise ArtifactRefused(f"{path} is not the file that was published: its sha256 differs")
-    if path.suffix == ".safetensors":
-        check_tensors(path)
 
 
 def _parse(path: Path | str, content: Source, parse: Callable[[Source], Content]) -> Content:
@@ -340,6 +342,8 @@ def _parse(path: Path | str, content: Source, parse: Callable[[Source], Content]
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         reason = f"{where}: {first['msg']}" if where else first["msg"]
+    except FileNotFoundError:  # a copy that another process deleted to make room
+        reason = DELETED
     except (SafetensorError, ValueError) as error:
         reason = str(error)
     raise ArtifactRefused(f"{path}: {one_line(reason)}")

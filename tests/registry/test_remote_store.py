@@ -18,6 +18,7 @@ from app.monitoring.metrics import Metrics
 from app.registry.activation import activate, versions_before, write_active
 from app.registry.copies import CopyPlace
 from app.registry.loading import VersionLoader
+from app.registry.manifest import FileEntry, Manifest
 from app.registry.model_store import ANY_VERSION, Artifact, ModelStore, StoreRules
 from app.registry.opening import open_model_store
 from app.registry.overview import Overview
@@ -327,6 +328,23 @@ def test_what_made_room_is_still_there_for_whoever_has_it(there, tmp_path):
 
     assert not (first.folder / "weights.safetensors").exists()
     assert all(first.weights[name].equal(tensor) for name, tensor in expected.items())
+
+
+@pytest.mark.parametrize("file", ["item_id", "golden", "weights"])
+def test_a_copy_that_makes_room_before_it_is_opened_is_refused_in_one_line(there, tmp_path, file):
+    class Overtaken(RemoteStore):
+        """Another process loads another version as soon as this file has been verified."""
+
+        def verified(self, manifest: Manifest, name: str, entry: FileEntry) -> Path:
+            path = super().verified(manifest, name, entry)
+            if path.stem.startswith(file):
+                loaded(remote(tmp_path / "copies", max_bytes=1), "1")
+            return path
+
+    store = Overtaken(URL, CopyPlace(tmp_path / "copies", 2**30))
+
+    assert "deleted while it was read" in refusal(lambda: loaded(store, "2"))
+    assert loaded(remote(tmp_path / "copies"), "2").weights
 
 
 def put_again(there: fsspec.AbstractFileSystem, tmp_path: Path, *, version: str) -> None:

@@ -59,7 +59,7 @@ class TorchScriptRuntime:
         try:
             with _on_its_way_out():
                 self._module = torch.jit.load(str(path), map_location=CPU)  # type: ignore[no-untyped-call]
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # ValueError: there is no such file
             reason = str(error).strip().splitlines()[0]
             raise ArtifactRefused(f"{path} is no TorchScript archive: {reason}") from error
 

@@ -18,7 +18,7 @@ from app.registry.exports.kinds import ExportedRuntime, export_name
 from app.registry.exports.stored_file import read_stored_model
 from app.registry.golden import TOLERANCE
 from app.registry.manifest import Export
-from app.registry.model_store import Artifact
+from app.registry.model_store import DELETED, Artifact
 from app.registry.trained_model import trained_model
 
 RuntimeName = Literal[ModelRuntime, ExportedRuntime]
@@ -42,7 +42,10 @@ def load_runtime(
             export = _export_of(artifact, wanted, device)
             path = artifact.path_of(export.file, export)
             tolerance = export.golden_ctr_difference + TOLERANCE
-            return open_export(artifact, wanted, path, device, kept), tolerance
+            try:
+                return open_export(artifact, wanted, path, device, kept), tolerance
+            except FileNotFoundError:
+                raise ArtifactRefused(f"{path}: {DELETED}") from None
 
 
 def open_export(

@@ -175,6 +175,24 @@ def test_a_file_that_is_not_the_one_that_was_measured_is_refused(store, damage, 
     assert reason in message
 
 
+@pytest.mark.parametrize("runtime", ["int8", "torchscript"])
+def test_a_file_that_is_deleted_before_it_is_opened_is_refused(store, runtime):
+    export(store, runtime)
+
+    class Emptied(ModelStore):
+        """Somebody deletes a file as soon as it has been verified."""
+
+        def verified(self, manifest, file, entry):
+            path = super().verified(manifest, file, entry)
+            if file.startswith("runtimes/"):
+                path.unlink()
+            return path
+
+    message = refusal(lambda: serve(Emptied(store.root), runtime))
+
+    assert str(store.folder("tiny", "2") / KINDS[runtime].file) in message
+
+
 def test_the_model_itself_is_served_whatever_became_of_its_exports(store):
     made = export(store, "int8")
     (store.folder("tiny", "2") / made.file).unlink()
