@@ -22,6 +22,9 @@ PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 # rendering and errors of prediction; the steps between them are room for who is more important.
 SHARES: dict[Priority, float] = {"high": 0.75, "normal": 0.6, "low": 0.45}
 GUARANTEED_SHARE = 0.08  # that a priority always has, so that none starves
+# Of who is in, whatever its priority: its features need no time any more, and to refuse it now
+# would waste what has been done for it.
+SHARE_ONCE_IN = 0.85
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +59,7 @@ class Admission:
     def enter(self, priority: Priority, deadline: Deadline, cost_s: float) -> Ticket:
         """Must be given back to `leave`. Raises Overloaded."""
         ticket = Ticket(priority, deadline, cost_s)
-        self.check(ticket)
+        self._check(ticket, SHARES[priority])
         self._tickets.add(ticket)
         self._owed_s[priority] += cost_s
         self.capacity.in_flight(len(self._tickets))
@@ -69,18 +72,12 @@ class Admission:
         ticket.cost_s = cost_s
 
     def check(self, ticket: Ticket) -> None:
-        """Whether it can make its deadline beside what is due before it. Raises Overloaded."""
-        ahead_s = self._too_much_ahead_s(ticket)
-        if ahead_s is not None:
-            raise Overloaded(
-                f"{ahead_s:.3f} s of work are ahead, too much for the "
-                f"{max(0.0, self._remaining_s(ticket)):.3f} s that are left to this request",
-                retry_after_s=max(1, math.ceil(self.in_flight_s / self.capacity.per_s)),
-            )
+        """Whether one that is in can still make its deadline. Raises Overloaded."""
+        self._check(ticket, SHARE_ONCE_IN)
 
-    def fits(self, ticket: Ticket) -> bool:
-        """Whether it can be answered in time."""
-        return self._too_much_ahead_s(ticket) is None
+    def fits(self, ticket: Ticket, part: float) -> bool:
+        """Whether this part of its priority's share has room for it and what is due before it."""
+        return self._too_much_ahead_s(ticket, part * SHARES[ticket.priority]) is None
 
     def leave(self, ticket: Ticket, *, computed: bool) -> None:
         """It was answered, refused or given up; a second time does nothing."""
@@ -94,22 +91,35 @@ class Admission:
             self.capacity.finished(ticket.cost_s)
         self.capacity.in_flight(len(self._tickets))
 
-    def _too_much_ahead_s(self, ticket: Ticket) -> float | None:
-        """What is due before it, if that leaves it too little of its time."""
+    def _check(self, ticket: Ticket, share: float) -> None:
+        ahead_s = self._too_much_ahead_s(ticket, share)
+        if ahead_s is None or self._is_guaranteed(ticket, ahead_s):
+            return
+        raise Overloaded(
+            f"{ahead_s:.3f} s of work are ahead, too much for the "
+            f"{max(0.0, self._remaining_s(ticket)):.3f} s that are left to this request",
+            retry_after_s=max(1, math.ceil(self.in_flight_s / self.capacity.per_s)),
+        )
+
+    def _too_much_ahead_s(self, ticket: Ticket, share: float) -> float | None:
+        """What is due before it, if that and itself take more than this share of its time."""
         is_in = ticket in self._tickets
         if len(self._tickets) == is_in:
             return None  # whatever was predicted: an idle service tries, and learns
-        possible_s = max(0.0, self._remaining_s(ticket)) * self.capacity.per_s
-        room_s = SHARES[ticket.priority] * possible_s - ticket.cost_s
-        itself_s = ticket.cost_s if is_in else 0.0
-        if self.in_flight_s - itself_s <= room_s:
+        room_s = share * self._possible_s(ticket) - ticket.cost_s
+        if self.in_flight_s - is_in * ticket.cost_s <= room_s:
             return None
         ahead_s = self._ahead_s(ticket)
-        if ahead_s <= room_s:
-            return None
-        own_s = self._owed_s[ticket.priority] - itself_s + ticket.cost_s
-        is_guaranteed = own_s <= GUARANTEED_SHARE * possible_s
-        return None if is_guaranteed and ahead_s + ticket.cost_s <= possible_s else ahead_s
+        return None if ahead_s <= room_s else ahead_s
+
+    def _is_guaranteed(self, ticket: Ticket, ahead_s: float) -> bool:
+        possible_s = self._possible_s(ticket)
+        own_s = self._owed_s[ticket.priority] + (ticket not in self._tickets) * ticket.cost_s
+        return own_s <= GUARANTEED_SHARE * possible_s and ahead_s + ticket.cost_s <= possible_s
+
+    def _possible_s(self, ticket: Ticket) -> float:
+        """Seconds of compute that can be done in the time that is left to it."""
+        return max(0.0, self._remaining_s(ticket)) * self.capacity.per_s
 
     def _ahead_s(self, ticket: Ticket) -> float:
         """Work that is due before it, as the batcher takes the earliest deadline first."""

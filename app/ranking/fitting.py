@@ -1,4 +1,4 @@
-"""How much of a history there is time for: all of it, or as much as a rung of the ladder leaves."""
+"""How much of a history is scored: the longer the queue, the less, down to the shortest length."""
 
 from app.core.ladder import truncated_lengths
 from app.core.request import UserContext
@@ -7,25 +7,36 @@ from app.inference.admission import Admission, Ticket
 from app.inference.cost_model import Size
 from app.registry.loaded_version import LoadedVersion
 
+# Of a request's time: by so much earlier than the next shorter length is each one given up. Half
+# of a history costs next to no quality and a refusal all of it, so histories are cut well before
+# anybody is refused; and the whole ones of the important last while others are refused.
+STEP = 1 / 6
+
 
 def as_much_as_fits(
     admission: Admission, ticket: Ticket, version: LoadedVersion, features: RequestFeatures
 ) -> UserContext:
     """The user with the longest history that there is time for beside what is due earlier.
 
-    Raises Overloaded where there is not even time for the shortest.
+    Raises Overloaded where even the shortest would be late.
     """
     if ticket.deadline.remaining_s() <= 0:
         return features.user  # late is not the same as too many; the queue says so
-    longest = version.encoder.schema.max_behaviors
-    lengths = (longest, *truncated_lengths(longest))
-    ticket.least_cost_s = _cost_s(version, features, lengths[-1])
-    for length in lengths:
+    *longer, (shortest, _) = parts_of_time(version.encoder.schema.max_behaviors)
+    ticket.least_cost_s = _cost_s(version, features, shortest)
+    for length, part in longer:
         admission.now_costs(ticket, _cost_s(version, features, length))
-        if admission.fits(ticket):
+        if admission.fits(ticket, part):
             return features.user.with_newest(length)
+    admission.now_costs(ticket, ticket.least_cost_s)
     admission.check(ticket)
-    return features.user
+    return features.user.with_newest(shortest)
+
+
+def parts_of_time(longest: int) -> list[tuple[int, float]]:
+    """Lengths, most first, and in which part of its time a request must find room for each."""
+    lengths = (longest, *truncated_lengths(longest))
+    return [(length, 1 - STEP * shorter) for shorter, length in enumerate(lengths[::-1])][::-1]
 
 
 def _cost_s(version: LoadedVersion, features: RequestFeatures, length: int) -> float:

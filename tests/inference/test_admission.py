@@ -99,9 +99,40 @@ def test_what_is_known_later_replaces_the_guess(admission, clock):
     assert admission.in_flight_s == pytest.approx(0.9)
     second = admission.enter("normal", due_in(clock, 1.0), 0.0)
     admission.now_costs(second, 0.5)
-    assert not admission.fits(second)
+    assert not admission.fits(second, 1.0)
     admission.now_costs(second, 0.2)
-    assert admission.fits(second)
+    assert admission.fits(second, 1.0)
+
+
+def test_a_part_of_the_share_is_full_before_the_share_is(admission, clock):
+    admission.enter("normal", due_in(clock, 1.0), 2 * SHARES["normal"] / 2)
+    ticket = admission.enter("normal", due_in(clock, 1.0), 0.01)
+
+    assert [part for part in (0.25, 0.5, 0.75, 1.0) if admission.fits(ticket, part)] == [0.75, 1.0]
+
+
+def test_what_is_guaranteed_is_an_answer_and_not_a_place_among_the_first(admission, clock):
+    let_in(admission, clock, "high", cost_s=0.01, within_s=1.0)
+
+    ticket = admission.enter("low", due_in(clock, 1.0), 0.01)
+
+    assert not admission.fits(ticket, 1.0)
+    admission.check(ticket)
+
+
+def test_who_is_in_is_not_refused_for_the_time_that_has_passed_since(admission, clock):
+    tickets = let_in(admission, clock, "low", cost_s=0.01, within_s=1.0)
+    clock.now_s += 0.4
+
+    admission.check(tickets[-1])
+
+
+def test_who_is_in_is_refused_once_there_is_too_little_time(admission, clock):
+    tickets = let_in(admission, clock, "low", cost_s=0.01, within_s=1.0)
+    clock.now_s += 0.5
+
+    with pytest.raises(Overloaded, match=r"are ahead, too much for the 0\.500 s"):
+        admission.check(tickets[-1])
 
 
 def test_leaving_twice_counts_once(admission, clock):
