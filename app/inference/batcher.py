@@ -45,6 +45,7 @@ class _Waiting(Generic[Job, Result]):
     # None: too late. An error's traceback would refer to the frames of who asks, and those to this.
     future: "asyncio.Future[Answer[Result] | None]"
     queued_at_s: float = field(default_factory=time.perf_counter)
+    batch: "_Batch[Job, Result] | None" = None  # while it is with the workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Answer(Generic[Result]):
     batch_jobs: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Batch(Generic[Job, Result]):
     jobs: Sequence[_Waiting[Job, Result]]
     prepared: Prepared[Result]
@@ -71,8 +72,8 @@ class Batcher(Generic[Job, Result]):
 
     `prepare` makes a batch of jobs on the event loop; workers compute it beside the loop. No timer
     closes a batch: while all places are taken, jobs gather; when one is free, it takes what has
-    gathered. Places are the workers' threads, and those of batches that wait ready for one; such
-    a batch is computed even if all its jobs have been given up meanwhile.
+    gathered. Places are the workers' threads, and those of batches that wait ready for one; when
+    all jobs of such a batch have been given up, it leaves its place.
     """
 
     def __init__(
@@ -138,6 +139,8 @@ class Batcher(Generic[Job, Result]):
                 self._leave_queue(waiting)
                 if not waiting.future.cancel() and not waiting.future.cancelled():
                     waiting.future.exception()  # of several, the caller sees the first only
+                if waiting.batch is not None:
+                    self._withdraw_if_abandoned(waiting.batch, loop)
         in_time = [answer for answer in answers if answer is not None]
         if len(in_time) < len(answers):
             raise DeadlineExceeded("the scores were not there in time")
@@ -219,12 +222,28 @@ class Batcher(Generic[Job, Result]):
         self._batch_pairs.observe(sum(waiting.size.pairs for waiting in jobs))
         self._free_places -= 1
         batch = _Batch(jobs, prepared, taken_s, time.perf_counter() - taken_s)
+        for waiting in jobs:
+            waiting.batch = batch
         self._workers.start(prepared.work, partial(self._finish, batch))
+
+    def _withdraw_if_abandoned(
+        self, batch: _Batch[Job, Result], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """Nothing is learned from it and nothing kept: it is as if it had never been started."""
+        is_abandoned = all(waiting.future.done() for waiting in batch.jobs)
+        if is_abandoned and self._workers.withdraw(batch.prepared.work):
+            self._leave_place(batch)
+            self._start_soon(loop)
+
+    def _leave_place(self, batch: _Batch[Job, Result]) -> None:
+        self._free_places += 1
+        for waiting in batch.jobs:
+            waiting.batch = None
 
     def _finish(
         self, batch: _Batch[Job, Result], failure: Exception | None, compute_s: float
     ) -> None:
-        self._free_places += 1
+        self._leave_place(batch)
         self._start_batches()  # first of all: the engine should not wait for what follows
         if failure is None:
             self._learn(batch, compute_s)

@@ -39,6 +39,11 @@ class Workers(Protocol[Work_contra]):
         for, on threads and in line."""
         ...
 
+    def withdraw(self, work: Work_contra) -> bool:
+        """Whether work that was started is still in line, and now will never be done: nothing is
+        called, and there is room for other work."""
+        ...
+
     def close(self) -> None:
         """Once nothing is under way. Work that is stuck is not waited for, where that can be."""
         ...
@@ -60,6 +65,9 @@ class ThreadWorkers:
 
     def start(self, work: Runnable, done: Done) -> None:
         self._queue.put(partial(_run, work, done, asyncio.get_running_loop()))
+
+    def withdraw(self, _work: Runnable) -> bool:
+        return False  # none is in line
 
     def close(self) -> None:
         for _ in range(self.threads):

@@ -156,6 +156,8 @@ def declare(library: ctypes.CDLL) -> None:
     library.ctr_start_workers.restype = c_void_p
     library.ctr_submit.argtypes = [c_void_p, POINTER(Task)]
     library.ctr_submit.restype = None
+    library.ctr_withdraw.argtypes = [c_void_p, POINTER(Task)]
+    library.ctr_withdraw.restype = ctypes.c_int
     library.ctr_finished.argtypes = [c_void_p]
     library.ctr_finished.restype = c_void_p
     library.ctr_stop_workers.argtypes = [c_void_p]

@@ -27,6 +27,10 @@ class KernelWorkers:
         """`task`, and all it points to, must stay as they are until it is finished."""
         self._library.ctr_submit(self._pool, ctypes.byref(task))
 
+    def withdraw(self, task: Task) -> bool:
+        """Whether it was still in line: then it is no longer, and will never be finished."""
+        return bool(self._library.ctr_withdraw(self._pool, ctypes.byref(task)))
+
     def finished(self) -> Iterator[int]:
         """Addresses of the tasks that have been finished since the last time."""
         with suppress(BlockingIOError):  # announced, but taken together with one before

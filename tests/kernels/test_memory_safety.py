@@ -42,13 +42,16 @@ works = [runtime.prepare(batch) for batch in batches]
 workers = KernelWorkers(kernel, 3)
 for work in works:
     workers.submit(work.task)
+withdrawn = {work for work in works[::-2] if workers.withdraw(work.task)}
+assert not any(workers.withdraw(work.task) for work in withdrawn)
 finished = set()
-while len(finished) < len(works):
+while len(finished) < len(works) - len(withdrawn):
     select([workers.finished_fd], [], [])
     finished |= set(workers.finished())
 workers.stop()
 for batch, work in zip(batches, works, strict=True):
-    assert work.scores().logits_C.tolist() == runtime.score(batch).logits_C.tolist()
+    if work not in withdrawn:
+        assert work.scores().logits_C.tolist() == runtime.score(batch).logits_C.tolist()
 print(len(isas))
 """
 

@@ -38,6 +38,12 @@ class NativeWorkers:
         self._under_way[ctypes.addressof(work.task)] = (work, done)
         self._workers.submit(work.task)
 
+    def withdraw(self, work: NativeWork) -> bool:
+        if not self._workers.withdraw(work.task):
+            return False
+        del self._under_way[ctypes.addressof(work.task)]
+        return True
+
     def close(self) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._workers.finished_fd)

@@ -140,6 +140,10 @@ struct workers *ctr_start_workers(int32_t threads, int32_t finished_fd);
 /* Hands a task over and returns at once. */
 void ctr_submit(struct workers *workers, struct task *task);
 
+/* Takes a task back that is still in line. Returns 1 if it was, and is the caller's again at once;
+ * 0 if it is being computed or finished, and will come back as others do. */
+int ctr_withdraw(struct workers *workers, const struct task *task);
+
 /* The task that has been finished for longest and not yet been asked for, or NULL. */
 struct task *ctr_finished(struct workers *workers);
 

@@ -42,6 +42,18 @@ static struct task *dequeue(struct line *line) {
     return task;
 }
 
+static int withdraw(struct line *line, const struct task *task) {
+    struct task *before = NULL;
+    for (struct task *one = line->first; one; before = one, one = one->next) {
+        if (one != task) continue;
+        if (before) before->next = one->next;
+        else line->first = one->next;
+        if (line->last == one) line->last = before;
+        return 1;
+    }
+    return 0;
+}
+
 static double now_s(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -108,6 +120,13 @@ void ctr_submit(struct workers *workers, struct task *task) {
     enqueue(&workers->waiting, task);
     pthread_mutex_unlock(&workers->lock);
     pthread_cond_signal(&workers->work_came);
+}
+
+int ctr_withdraw(struct workers *workers, const struct task *task) {
+    pthread_mutex_lock(&workers->lock);
+    const int was_in_line = withdraw(&workers->waiting, task);
+    pthread_mutex_unlock(&workers->lock);
+    return was_in_line;
 }
 
 struct task *ctr_finished(struct workers *workers) {
