@@ -33,11 +33,16 @@ class RunningService:
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
-        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
-        values = [
-            line.rsplit(" ", 1) for line in lines if re.match(rf"{re.escape(name)}(\{{|\s)", line)
-        ]
-        return sum(float(value) for _, value in values)
+        return metric_of(self.url, name)
+
+
+def metric_of(url: str, name: str) -> float:
+    """The sum of a service's metric over its labels."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    values = [
+        line.rsplit(" ", 1) for line in lines if re.match(rf"{re.escape(name)}(\{{|\s)", line)
+    ]
+    return sum(float(value) for _, value in values)
 
 
 def quiet_settings(store: Path, model: str) -> dict[str, str]:

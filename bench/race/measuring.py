@@ -35,6 +35,7 @@ class Measured:
     requests: int
     refused: int
     unanswered: int
+    degraded: int  # of the good answers, those with a shorter history; see docs/ladder.md
     requests_per_s: float
     p50_ms: float
     p90_ms: float
@@ -114,11 +115,11 @@ class Course:
         return make_requests(shape, self._ids, self._users, count).wires(self._server.contestant)
 
     def _timed(self, run: Callable[[], Result]) -> "_Timed[Result]":
-        server_before_s, client_before_s = self._server.cpu_s(), _client_cpu_s()
+        degraded = self._server.degraded()
+        server_s, client_s = self._server.cpu_s(), _client_cpu_s()
         result = run()
-        return _Timed(
-            result, self._server.cpu_s() - server_before_s, _client_cpu_s() - client_before_s
-        )
+        server_s, client_s = self._server.cpu_s() - server_s, _client_cpu_s() - client_s
+        return _Timed(result, server_s, client_s, self._server.degraded() - degraded)
 
     def _measured(
         self,
@@ -141,6 +142,7 @@ class Course:
             requests=summary.requests,
             refused=summary.refused,
             unanswered=summary.unanswered,
+            degraded=run.degraded,
             requests_per_s=summary.requests_per_s,
             p50_ms=summary.p50_ms,
             p90_ms=summary.p90_ms,
@@ -155,11 +157,12 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class _Timed(Generic[Result]):
-    """A run's result, and the CPU seconds that it took on either side."""
+    """A run's result, the CPU seconds that it took on either side, and its degraded answers."""
 
     result: Result
     server_cpu_s: float
     client_cpu_s: float
+    degraded: int
 
 
 def _client_cpu_s() -> float:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx
 
-from bench.race.contestants import Contestant, NotStartable
+from bench.race.contestants import OURS, Contestant, NotStartable
 from bench.race.environments import last_line
+from bench.serving import metric_of
 
 READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
@@ -31,6 +32,12 @@ class Running:
     def cpu_s(self) -> float:
         """CPU seconds of the server and everything it has started, so far (Linux)."""
         return sum(map(_cpu_s, family(self.pid)))
+
+    def degraded(self) -> int:
+        """Answers so far that did without something; only ours answers so, and says it."""
+        if self.contestant.name != OURS:
+            return 0
+        return int(metric_of(f"http://127.0.0.1:{self.port}", "ctr_degraded_total"))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ def run(contestant, rate, *, cell=(100, 50, 0.0), **others):
         "goodput_per_s": rate,
         "refused": 3,
         "unanswered": 0,
+        "degraded": 0,
         "client_cpu_share": 0.1,
         "send_lag_p99_ms": 0.5,
         **others,
@@ -55,7 +56,7 @@ CONTENT = {
     "differences": {OURS: 1e-8, "mosec": 2e-7},
     "closed": [run("mosec", 100.0), run("mosec", 120.0), run(OURS, 400.0), run(OURS, 480.0)],
     "open": [run("mosec", 70.0, p99_ms=90.0), run(OURS, 70.0, p99_ms=9.0)],
-    "overload": [run(OURS, 440.0, offered_per_s=1320.0)],
+    "overload": [run(OURS, 440.0, offered_per_s=1320.0, degraded=287)],
     "costs": [run(OURS, 1.0, cell=(candidates, 50, 0.0)) for candidates in (20, 50, 100)],
     "compute": [
         {
@@ -91,6 +92,15 @@ def test_ours_comes_first_and_the_ratio_is_of_medians():
 
 def test_who_did_not_take_part_is_named_with_the_reason():
     assert "- torchserve: there is no Java" in page().text
+
+
+def test_answers_of_a_shorter_history_are_told_apart_and_counted_elsewhere_too():
+    closed = [run("mosec", 100.0), run(OURS, 400.0, degraded=5)]
+
+    text = page(closed=closed).text
+
+    assert "| ctr-serve | 1,320 | 440 | 20 | 287 | 3 | 0 |" in text
+    assert "in the sections above 5 answers were such" in text
 
 
 def test_costs_come_with_their_slope_and_how_straight_they_are():
