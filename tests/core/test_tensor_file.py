@@ -54,6 +54,18 @@ def test_what_is_written_to_an_array_stays_in_memory(tmp_path):
     assert file.mapped("x").tolist() == [0, 1, 2]
 
 
+def test_a_look_at_an_array_reads_no_more_than_a_page(tmp_path):
+    path: Path = tmp_path / "some.safetensors"
+    save_file({"x": np.arange(3)}, path)
+
+    mapped = TensorFile(path).mapped("x")
+
+    _, mappings = Path("/proc/self/smaps").read_text().split(str(path), 1)
+    flags = next(line for line in mappings.splitlines() if line.startswith("VmFlags:"))
+    assert "rr" in flags.split()  # "random read advise provided"
+    assert mapped.tolist() == [0, 1, 2]
+
+
 def test_a_file_that_is_cut_is_refused(tmp_path):
     path: Path = tmp_path / "some.safetensors"
     save_file({"x": np.arange(3)}, path)
