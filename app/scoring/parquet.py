@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from polars.exceptions import PolarsError
@@ -12,7 +12,7 @@ from polars.exceptions import PolarsError
 from app.api.parsing import parse_rank_fields
 from app.core.request import RankRequest
 from app.errors import StartupRefused
-from app.scoring.answers import Write, write_line, written_aside
+from app.scoring.answers import Write, not_written, write_line, written_aside
 from app.scoring.rows import Advance, ParseRow
 
 ROWS_PER_READ = 8192
@@ -75,12 +75,16 @@ class ParquetRows:
 @contextmanager
 def parquet_to(path: Path) -> Iterator[Write]:
     """A file of answers that has its name once it is whole. Raises StartupRefused."""
-    with written_aside(path) as aside, NamedTemporaryFile(dir=path.parent) as lines:
-        yield lambda answer: write_line(lines, answer)
-        lines.flush()
+    with written_aside(path) as aside, TemporaryDirectory(dir=path.parent) as folder:
         # A Parquet file is written in one go; from a file, so that not all of it is in memory.
-        answers = pl.scan_ndjson(lines.name, schema=ANSWERS)
-        answers.sink_parquet(aside, row_group_size=ROWS_PER_GROUP)
+        all_lines = Path(folder) / "answers.jsonl"
+        with all_lines.open("wb") as lines:
+            yield lambda answer: write_line(lines, answer)
+        answers = pl.scan_ndjson(all_lines, schema=ANSWERS)
+        try:
+            answers.sink_parquet(aside, row_group_size=ROWS_PER_GROUP)
+        except PolarsError as error:
+            raise not_written(path, error) from None
 
 
 def _parse(fields: Mapping[str, object]) -> RankRequest:

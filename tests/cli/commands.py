@@ -4,18 +4,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 120
 
 
-def ctr_serve(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+def ctr_serve(
+    *arguments: str, stdout: int | IO[bytes] = subprocess.PIPE, **settings: str
+) -> "subprocess.CompletedProcess[str]":
     others = {name: value for name, value in os.environ.items() if not name.startswith("CTR_")}
     return subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "app", *arguments],
         env={**others, **settings},
         cwd=ROOT,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=TIMEOUT_S,
         check=False,

@@ -55,6 +55,19 @@ def test_a_malformed_row_is_refused_in_one_line(store: Path, rows: Path) -> None
     assert line.startswith(f"ctr-serve: {rows}, line 2: Invalid JSON")
 
 
+def test_standard_output_on_a_full_disk_is_said_in_one_line(store: Path, rows: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        finished = ctr_serve(
+            *("score", "tiny", "--input", str(rows), "--skip-malformed"),
+            stdout=full,
+            CTR_MODEL_STORE=str(store),
+        )
+
+    assert finished.returncode == 2
+    _, line = finished.stderr.splitlines()
+    assert line == "ctr-serve: standard output cannot be written: No space left on device"
+
+
 def test_a_name_alone_is_its_active_version(store: Path, tmp_path: Path) -> None:
     good = write_lines(tmp_path / "rows.jsonl", [body()])
 

@@ -1,5 +1,8 @@
 """Answers are a file that appears whole or not at all, the same in every format."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -100,3 +103,39 @@ def test_where_no_file_can_be_written_nothing_is_scored(
 
     assert isinstance(result.exception, StartupRefused)
     assert f"{tmp_path / name} cannot be written: " in str(result.exception)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow beyond a KiB: the error of a full disk, by another name."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("name", "writer", "rows"),
+    [
+        pytest.param("answers.jsonl", json_lines_to, 10_000, id="lines"),
+        pytest.param("answers.jsonl", json_lines_to, 100, id="the last lines"),
+        pytest.param("answers.jsonl.gz", json_lines_to, 10_000, id="compressed lines"),
+        pytest.param("answers.parquet", parquet_to, 10_000, id="rows before they are a table"),
+        pytest.param("answers.parquet", parquet_to, 1, id="a table"),
+    ],
+)
+def test_a_full_disk_is_said_in_one_line_and_leaves_no_answers(tmp_path, name, writer, rows):
+    def write_all() -> None:
+        with full_disk(), writer(tmp_path / name) as write:
+            for row in range(rows):
+                write(b'{"request_id":"%d"}' % row)
+
+    with pytest.raises(StartupRefused) as refused:
+        write_all()
+
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith(f"{tmp_path / name} cannot be written: ")
+    assert "File too large" in line
+    assert list(tmp_path.iterdir()) == []
