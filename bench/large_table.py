@@ -31,6 +31,7 @@ from app.features.vocabulary import Vocabulary
 from app.inference.engine import Engine
 from app.models.dien.config import DienConfig
 from app.models.factory import build_model
+from app.models.without_weights import without_weights
 from app.registry.golden import GoldenRequest, with_scores
 from app.registry.manifest import Manifest
 from app.registry.model_store import GOLDEN, MANIFEST, WEIGHTS, vocabulary_file
@@ -163,7 +164,7 @@ def _write_weights(path: Path, schema: FeatureSchema) -> None:
 def _golden(folder: Path, schema: FeatureSchema, files: dict[str, str]) -> str:
     from safetensors.torch import load_file  # noqa: PLC0415 - maps
 
-    with torch.device("meta"):
+    with without_weights():
         model = build_model(ARCHITECTURE, schema)
     model.load_state_dict(load_file(folder / WEIGHTS), assign=True)
     model.eval().requires_grad_(requires_grad=False)

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from app.errors import ArtifactRefused, one_line
 from app.models.factory import Model, build_model
 from app.models.layers.stored_table import TableFormat, with_stored_tables
+from app.models.without_weights import without_weights
 from app.registry.finite import non_finite
 from app.registry.model_store import WEIGHTS, Artifact
 
@@ -29,7 +29,7 @@ def empty_model(artifact: Artifact, table_format: TableFormat | None = None) -> 
                 f"{known} rows, the features say {field.rows}"
             )
     try:
-        with torch.device("meta"):
+        with without_weights():
             model = build_model(manifest.architecture, manifest.features)
             if table_format is not None:
                 with_stored_tables(model, table_format)

@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from app.core.schema import FeatureSchema
 from app.errors import StartupRefused
 from app.models.factory import Architecture, build_model
 from app.models.interest_model import InterestModel
+from app.models.without_weights import without_weights
 from app.registry.model_store import WEIGHTS, Artifact, ModelStore
 from app.registry.trained_model import trained_model
 from app.registry.version_reference import resolve
@@ -101,7 +101,7 @@ class PublishedModel:
 def check_fit(architecture: Architecture, schema: FeatureSchema) -> None:
     """Raises StartupRefused for an architecture that cannot read these features."""
     try:
-        with torch.device("meta"):
+        with without_weights():
             build_model(architecture, schema)
     except ValueError as error:
         raise StartupRefused(str(error)) from error

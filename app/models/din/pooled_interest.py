@@ -31,7 +31,7 @@ class PooledInterest(nn.Module):
             config, width=embedding, candidate_width=embedding, max_steps=max_behaviors
         )
         self.cold_interest_E = (
-            nn.Parameter(torch.randn(embedding) * 0.01) if config.cold_interest else None
+            nn.Parameter(torch.randn(embedding).mul_(0.01)) if config.cold_interest else None
         )
         self.width = embedding * (3 if config.sum_pooling else 1)
         self._adds_sums = config.sum_pooling

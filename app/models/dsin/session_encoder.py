@@ -18,9 +18,9 @@ class SessionEncoder(nn.Module):
         super().__init__()
         # The bias encoding of eq. 2: one number per session, position and unit, added up.
         # The newest session is number 0, so that a longer history does not renumber it.
-        self.session_bias_K = nn.Parameter(torch.randn(config.max_sessions) * 0.02)
-        self.position_bias_T = nn.Parameter(torch.randn(config.max_session_behaviors) * 0.02)
-        self.unit_bias_E = nn.Parameter(torch.randn(embedding) * 0.02)
+        self.session_bias_K = nn.Parameter(torch.randn(config.max_sessions).mul_(0.02))
+        self.position_bias_T = nn.Parameter(torch.randn(config.max_session_behaviors).mul_(0.02))
+        self.unit_bias_E = nn.Parameter(torch.randn(embedding).mul_(0.02))
         self.self_attention = SelfAttention(embedding, config.session_heads)
 
     def forward(self, behaviors_ME: Tensor, sessions: Sessions) -> tuple[Tensor, Tensor]:

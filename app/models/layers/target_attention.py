@@ -53,7 +53,9 @@ class TargetAttention(nn.Module):
             else None
         )
         self.position_TH = (
-            nn.Parameter(torch.randn(max_steps, width) * 0.02) if config.position_aware else None
+            nn.Parameter(torch.randn(max_steps, width).mul_(0.02))
+            if config.position_aware
+            else None
         )
 
     def prepare(self, interests_NH: Tensor, sequences: Sequences) -> AttentionKeys:
