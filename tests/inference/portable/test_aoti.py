@@ -3,31 +3,48 @@
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 
 from app.errors import ArtifactRefused, StartupRefused
-from app.inference.engine import Engine
 from app.inference.portable.aoti import AotiRuntime, write_aoti
-from app.models.dsin.config import DsinConfig
+from app.models.dien.config import DienConfig
+from app.models.din.config import DinConfig
+from app.models.ensemble.config import EnsembleConfig, EnsembleMember
 from tests.inference.batches import draw_batch, ragged
 from tests.inference.fused.runtimes import shapes
 from tests.inference.portable.portables import (
-    PORTABLE_CONFIGS,
     assert_independent_of_company,
     assert_the_references,
 )
 from tests.models.builders import FULL_SCHEMA, make_model
+from tests.models.configs import DSIN_CONFIGS
 
 CPU = torch.device("cpu")
 
 needs_cpp = pytest.mark.skipif(
     not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="needs a C++ compiler"
 )
-# Compiling takes a while, so one package tells of everything that there is.
-CONFIG = PORTABLE_CONFIGS["ensemble"]
+# Compiling takes a while, so one package has everything that there is, and nothing of it twice.
+MEMBERS = (
+    (0.4, DienConfig(hidden_size=4, attention_units=(6,), mlp_units=(7,))),
+    (
+        0.35,
+        DinConfig(
+            field_groups=(("category_id", "item_id"),),
+            attention="multi_head",
+            attention_heads=2,
+            self_attention_heads=2,
+            position_aware=True,
+            mlp_units=(7,),
+        ),
+    ),
+    (0.25, DSIN_CONFIGS["dsin_of_few_sessions_without_softmax"]),
+)
+CONFIG = EnsembleConfig(
+    members=tuple(EnsembleMember(weight=weight, architecture=config) for weight, config in MEMBERS)
+)
 
 
 @pytest.fixture(scope="module")
@@ -70,21 +87,6 @@ def test_threads_do_not_mix_up_their_batches(runtime):
         scores = list(threads.map(runtime.score, batches))
 
     assert [score.logits_C.tolist() for score in scores] == expected
-
-
-@needs_cpp
-@pytest.mark.slow
-def test_histories_may_be_shorter_than_the_example(tmp_path):
-    config = DsinConfig(session_heads=1, position_aware=True)
-    schema = FULL_SCHEMA.model_copy(update={"max_behaviors": 2})
-    model = make_model(config, schema).requires_grad_(requires_grad=False)
-    batch = ragged(draw_batch([2, 0, 1], [0, 1, 2, 0]))
-    path = tmp_path / "aoti-cpu.pt2"
-
-    write_aoti(model, schema, CPU, path)
-
-    logits_C = AotiRuntime(path, model, CPU, at_a_time=1).score(batch).logits_C
-    np.testing.assert_allclose(logits_C, Engine(model, CPU).score(batch).logits_C, atol=1e-5)
 
 
 def test_without_a_compiler_it_is_refused_in_one_sentence(monkeypatch, tmp_path):

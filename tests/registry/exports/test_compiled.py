@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from app.errors import StartupRefused
+from app.models.dsin.config import DsinConfig
 from app.models.ensemble.config import EnsembleConfig, EnsembleMember
 from app.registry.exports.exporting import ExportOptions, export_version
 from app.registry.exports.loading import load_runtime
 from app.registry.loaded_version import load_version
 from app.registry.model_store import ModelStore
-from tests.artifacts import TINY_ARCHITECTURES
+from tests.artifacts import SMALL, TINY_ARCHITECTURES
 from tests.registry.exports.exported import CPU, ctrs, publish_with_held_out
 from tests.registry.versions import edit_manifest, refusal
 
@@ -39,25 +40,34 @@ def serve(root, runtime):
     return load_version(ModelStore(root).load("tiny", "2"), CPU, runtime)
 
 
-@pytest.mark.parametrize(
-    ("runtime", "name"),
-    [
-        *(("torchscript", name) for name in ARCHITECTURES),
-        pytest.param("aoti", "dien", marks=[needs_cpp, pytest.mark.slow]),
-    ],
-)
-def test_a_compiled_runtime_serves_the_models_own_ctrs(runtime, name, tmp_path):
-    publish_with_held_out(tmp_path, architecture=ARCHITECTURES[name])
-
-    made = export(tmp_path, runtime)
+def assert_exported_and_served_exactly(root, runtime):
+    made = export(root, runtime)
 
     assert made.torch_version == torch.__version__
     assert made.golden_ctr_difference < 1e-5
     assert made.held_out.max_ctr_difference < 1e-5
     assert abs(made.held_out.auc_change) < 1e-5
-    version = serve(tmp_path, runtime)
+    version = serve(root, runtime)
     assert version.runtime.name == runtime
-    assert abs(ctrs(version) - ctrs(serve(tmp_path, "reference"))).max() < 1e-5
+    assert abs(ctrs(version) - ctrs(serve(root, "reference"))).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_archive_serves_the_models_own_ctrs(name, tmp_path):
+    publish_with_held_out(tmp_path, architecture=ARCHITECTURES[name])
+
+    assert_exported_and_served_exactly(tmp_path, "torchscript")
+
+
+@needs_cpp
+@pytest.mark.slow
+def test_a_package_serves_the_models_own_ctrs_of_histories_shorter_than_the_compilers_example(
+    tmp_path,
+):
+    architecture = DsinConfig(session_heads=1, hidden_size=4, position_aware=True, **SMALL)
+    publish_with_held_out(tmp_path, architecture=architecture, max_behaviors=2)
+
+    assert_exported_and_served_exactly(tmp_path, "aoti")
 
 
 def test_an_archive_of_another_torch_is_not_even_opened(tmp_path):
