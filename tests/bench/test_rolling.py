@@ -17,12 +17,12 @@ def model_store(tmp_path: Path) -> Path:
 
 
 def test_restarts_under_load_fail_no_request(model_store: Path) -> None:
-    plan = Plan(restarts=3, requests_per_s=100, delay_s=1.5)
+    plan = Plan(restarts=2, requests_per_s=100, delay_s=1.5)  # each of both once
 
     outcome = asyncio.run(roll(model_store, "tiny", plan))
 
     assert outcome.outcomes.keys() == {"200"}
-    assert outcome.exit_statuses == [0, 0, 0]
+    assert outcome.exit_statuses == [0, 0]
     assert outcome.last_answers > 0  # connections were in use when their replica was stopped
     assert outcome.is_clean()
 

@@ -44,15 +44,11 @@ def test_answers_go_to_standard_output_and_the_rest_to_standard_error(
 
 
 def test_a_malformed_row_is_refused_in_one_line(store: Path, rows: Path) -> None:
-    finished = ctr_serve(
-        *("score", "tiny", "--input", str(rows), "--output", str(rows.with_name("out.jsonl"))),
-        CTR_MODEL_STORE=str(store),
-    )
+    result = score(store, "--input", rows, "--output", rows.with_name("out.jsonl"))
 
-    assert finished.returncode == 2
-    assert finished.stdout == ""
-    *_, line = finished.stderr.splitlines()
-    assert line.startswith(f"ctr-serve: {rows}, line 2: Invalid JSON")
+    assert result.stdout == ""
+    (line,) = str(result.exception).splitlines()
+    assert line.startswith(f"{rows}, line 2: Invalid JSON")
 
 
 def test_standard_output_on_a_full_disk_is_said_in_one_line(store: Path, rows: Path) -> None:

@@ -43,23 +43,6 @@ def embedded_redis_folders(folder: Path) -> list[Path]:
     return list(folder.glob("ctr-redis-*"))
 
 
-def test_sigterm_lets_a_request_in_flight_finish(model_store: Path, tmp_path: Path) -> None:
-    settings = {"CTR_MODEL_STORE": str(model_store), "TMPDIR": str(tmp_path)}
-    with service_process(settings) as running, running.service.connect() as connection:
-        connection.sendall(ANNOUNCED)
-        assert connection.recv(2**16).startswith(b"HTTP/1.1 100")  # it is being served
-
-        running.process.send_signal(signal.SIGTERM)
-        running.read_log_until("stopping")
-        connection.sendall(VALID)
-        answer = parse(read_to_end(connection))
-
-        assert answer.status == 200
-        assert len(json.loads(answer.content)["ranked"]) == 5
-        assert running.end() == 0
-        assert embedded_redis_folders(tmp_path) == []
-
-
 def test_until_load_balancers_have_noticed_it_answers_as_before_but_is_not_ready(
     unnoticed: ServiceProcess,
 ) -> None:
@@ -89,35 +72,34 @@ def test_a_second_signal_ends_it_at_once(unnoticed: ServiceProcess, number: sign
     assert unnoticed.stop(number) == KILLED_BY + number
 
 
-def test_nobody_is_let_in_any_more_while_the_last_request_is_answered(model_store: Path) -> None:
-    settings = {"CTR_MODEL_STORE": str(model_store)}
-    with service_process(settings) as running, running.service.connect() as connection:
-        connection.sendall(ANNOUNCED)
-        assert connection.recv(2**16).startswith(b"HTTP/1.1 100")
-
-        running.process.send_signal(signal.SIGTERM)
-        eventually(lambda: refuses_connections(running.service))
-        connection.sendall(VALID)
-
-        assert parse(read_to_end(connection)).status == 200
-        assert running.end() == 0
-
-
-def test_a_head_that_was_half_sent_may_still_end(model_store: Path) -> None:
+def test_what_was_begun_may_end_while_nobody_is_let_in_any_more(
+    model_store: Path, tmp_path: Path
+) -> None:
     request = post(VALID, f"Content-Length: {len(VALID)}").replace(b"Connection: close\r\n", b"")
-    settings = {"CTR_MODEL_STORE": str(model_store)}
-    with service_process(settings) as running, running.service.connect() as connection:
-        connection.sendall(request[:20])
+    settings = {"CTR_MODEL_STORE": str(model_store), "TMPDIR": str(tmp_path)}
+    with (
+        service_process(settings) as running,
+        running.service.connect() as in_flight,
+        running.service.connect() as half_a_head,
+    ):
+        (folder,) = embedded_redis_folders(tmp_path)
+        in_flight.sendall(ANNOUNCED)
+        assert in_flight.recv(2**16).startswith(b"HTTP/1.1 100")  # it is being served
+        half_a_head.sendall(request[:20])
         assert running.service.client.get("/health/live").status_code == 200  # it was read
 
         running.process.send_signal(signal.SIGTERM)
         eventually(lambda: refuses_connections(running.service))
-        connection.sendall(request[20:])
-        answer = parse(read_to_end(connection))
+        half_a_head.sendall(request[20:])
+        ended_head = parse(read_to_end(half_a_head))
+        in_flight.sendall(VALID)
+        finished = parse(read_to_end(in_flight))
 
-        assert answer.status == 200
-        assert answer.headers["connection"] == "close"
+        assert (ended_head.status, ended_head.headers["connection"]) == (200, "close")
+        assert finished.status == 200
+        assert len(json.loads(finished.content)["ranked"]) == 5
         assert running.end() == 0
+        assert_nothing_left(folder)
 
 
 def test_a_body_that_drips_does_not_outlast_the_grace_time(model_store: Path) -> None:
@@ -162,20 +144,14 @@ def test_a_blocked_event_loop_does_not_outlast_the_grace_time(model_store: Path)
         assert "the grace time is over, leaving at once" in messages(running)
 
 
-@pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["term", "int"]
-)
-def test_a_stopped_process_leaves_no_redis_behind(
-    model_store: Path, tmp_path: Path, number: signal.Signals, exit_code: int
-) -> None:
+def test_an_interrupted_process_leaves_no_redis_behind(model_store: Path, tmp_path: Path) -> None:
     settings = {"CTR_MODEL_STORE": str(model_store), "TMPDIR": str(tmp_path)}
     with service_process(settings) as running:
         (folder,) = embedded_redis_folders(tmp_path)
         assert running.service.ranking(body())["degraded"] is None
 
-        assert running.stop(number) == exit_code
-        assert not folder.exists()
-        assert not redis_processes(folder)
+        assert running.stop(signal.SIGINT) == KILLED_BY + signal.SIGINT
+        assert_nothing_left(folder)
 
 
 def refuses_connections(service: RunningService) -> bool:
@@ -187,6 +163,11 @@ def refuses_connections(service: RunningService) -> bool:
 
 def messages(running: ServiceProcess) -> set[str]:
     return {line["message"] for line in running.log}
+
+
+def assert_nothing_left(redis_folder: Path) -> None:
+    assert not redis_folder.exists()
+    assert not redis_processes(redis_folder)
 
 
 def redis_processes(folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """A service that must not start like this says why in one line, and exits with 2."""
 
+import logging
 import shutil
 import socket
 import subprocess
@@ -34,12 +35,7 @@ def own_store(model_store: Path, tmp_path: Path) -> Path:
     [
         ("CTR_PORT", "eighty"),
         ("CTR_ADMIN_KEY", "15 characters!!"),
-        ("CTR_DEVICE", "cuda:7"),
-        ("CTR_REDIS_URL", "nonsense"),
         ("CTR_DEFAULT_MODEL", "nope"),
-        ("CTR_TRUSTED_KEYS", "nonsense"),
-        ("CTR_TRUSTED_KEYS", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="),  # nobody signed
-        ("CTR_MODEL_STORE", "nothing://reads/this"),
     ],
 )
 def test_a_process_with_a_bad_setting_names_it(
@@ -81,6 +77,32 @@ def test_a_process_whose_port_is_taken_names_the_address(model_store: Path) -> N
         assert_refused(
             {"CTR_MODEL_STORE": str(model_store), "CTR_PORT": str(port)}, f"127.0.0.1:{port}"
         )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CTR_DEVICE", "cuda:7"),
+        ("CTR_TRUSTED_KEYS", "nonsense"),
+        ("CTR_TRUSTED_KEYS", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="),  # nobody signed
+        ("CTR_MODEL_STORE", "nothing://reads/this"),
+    ],
+)
+def test_what_shows_only_when_models_are_loaded_is_refused_by_name_and_nothing_else_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    model_store: Path,
+    variable: str,
+    value: str,
+) -> None:
+    monkeypatch.setenv("CTR_MODEL_STORE", str(model_store))
+    monkeypatch.setenv(variable, value)
+
+    with caplog.at_level(logging.INFO), pytest.raises(StartupRefused, match=variable) as refusal:
+        build(read_settings(), NOBODY)
+
+    assert_one_line(refusal.value)
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
