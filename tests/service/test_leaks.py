@@ -16,8 +16,8 @@ from bench.serving import SERVE, RunningService, running_service
 from tests.api.bodies import Json, ads, body, wire_behaviors
 
 LEAKY = (sys.executable, "-m", "bench.leaky_service", "serve")
-WARM_UP, REQUESTS = 200, 600
-PADDED_BYTES = 2**16  # so that what is kept shows
+WARM_UP, REQUESTS = 200, 400
+PADDED_BYTES = 3 * 2**15  # so that what is kept shows
 MAY_GROW_MIB = 20.0  # the planted leak keeps 37
 BOUNDED = {"CTR_USER_STATE_CACHE_MIB": "1", "CTR_STALE_HISTORY_MIB": "1"}
 

@@ -1,5 +1,7 @@
 """The fused kernel gives the reference's scores, on every instruction set that this CPU has."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from app.kernels.library import load_kernel
 from app.models.dien.config import DienConfig
 from tests.inference.batches import draw_batch, ragged
 from tests.inference.fused.runtimes import each_fused_config, fused, shapes
+from tests.inference.reference import double_precision, reference
 from tests.kernels.compiler import needs_compiler
 from tests.models.builders import (
     FULL_SCHEMA,
@@ -26,7 +29,7 @@ pytestmark = needs_compiler
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(params=["avx512", "avx2", "generic"], autouse=True)
+@pytest.fixture(params=["avx512", "avx2", "generic"], autouse=True, scope="module")
 def isa(request):
     """Each in turn; the best one again afterwards."""
     kernel = load_kernel()
@@ -37,6 +40,11 @@ def isa(request):
     kernel.use_isa(best)
 
 
+@cache
+def made_once(config, _isa):
+    return fused(config)
+
+
 def probability(logits_C):
     return 1 / (1 + np.exp(-np.asarray(logits_C, np.float64)))
 
@@ -44,13 +52,13 @@ def probability(logits_C):
 @each_fused_config
 @given(shape=shapes())
 @settings(deadline=None, max_examples=8)
-def test_scores_are_the_references(config, shape):
+def test_scores_are_the_references(config, isa, shape):
     lengths, users, seed = shape
     batch = ragged(draw_batch(lengths, users, seed=seed))
 
-    scores = fused(config).score(batch)
+    scores = made_once(config, isa).score(batch)
 
-    expected = Engine(make_model(config), CPU).score(batch)
+    expected = reference(config).score(batch)
     np.testing.assert_allclose(
         probability(scores.logits_C), probability(expected.logits_C), rtol=0, atol=1e-5
     )
@@ -60,15 +68,15 @@ def test_scores_are_the_references(config, shape):
 @each_fused_config
 @given(shape=shapes())
 @settings(deadline=None, max_examples=4)
-def test_scores_are_those_of_double_precision(config, shape):
+def test_scores_are_those_of_double_precision(config, isa, shape):
     lengths, users, seed = shape
     people, ads = draw_users(lengths, seed=seed), draw_candidates(users, seed=seed)
 
-    scores = fused(config).score(ragged(batch_of(people, ads)))
+    scores = made_once(config, isa).score(ragged(batch_of(people, ads)))
 
     with torch.inference_mode():
-        model = make_model(config).double()
-        expected_C, _ = score(model, batch_of(people, ads, dtype=torch.float64))
+        double = batch_of(people, ads, dtype=torch.float64)
+        expected_C, _ = score(double_precision(config), double)
     np.testing.assert_allclose(
         probability(scores.logits_C), probability(expected_C), rtol=0, atol=1e-4
     )

@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 
-from app.inference.engine import Engine
 from tests.inference.batches import LENGTHS, USERS, draw_batch, ragged
 from tests.inference.fused.runtimes import FUSED_CONFIGS
-from tests.models.builders import batch_of, draw_candidates, draw_users, make_model
+from tests.inference.reference import reference
+from tests.models.builders import batch_of, draw_candidates, draw_users
 from tests.models.configs import CONFIGS, ENSEMBLE
 
 PORTABLE_CONFIGS = {**CONFIGS, **FUSED_CONFIGS, "ensemble": ENSEMBLE}
@@ -32,10 +31,9 @@ SHAPES = (
 
 def assert_the_references(runtime, config, shapes=SHAPES):
     """To 1e-5, in shapes that no compiler has seen."""
-    reference = Engine(make_model(config), torch.device("cpu"))
     for lengths, users in shapes:
         batch = ragged(draw_batch(lengths, users, seed=len(users)))
-        expected, scores = reference.score(batch), runtime.score(batch)
+        expected, scores = reference(config).score(batch), runtime.score(batch)
         np.testing.assert_allclose(scores.logits_C, expected.logits_C, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(scores.attention_CT, expected.attention_CT, atol=1e-5)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.models.factory import build_model
+from app.models.factory import Model, build_model
 from app.training.checkpoints import Checkpoints
 from app.training.distillation.guides import Booster, Teacher
 from app.training.distillation.launching import objective_of
@@ -145,16 +145,22 @@ def test_a_teacher_adds_the_hint_and_does_not_train(world: PlantedWorld, step: S
     assert not teacher.training  # its Dice keeps to what it has learned
 
 
-@pytest.mark.parametrize(("hint_weight", "follows"), [(0.0, False), (10.0, True)])
-def test_a_heavy_hint_makes_a_light_net_follow_even_a_contrary_teacher(
-    world: PlantedWorld, hint_weight: float, follows: bool
-) -> None:
+@pytest.fixture(scope="module")
+def contrary_teacher(world: PlantedWorld) -> Model:
+    torch.set_num_threads(1)  # before the fixture that does it for each test
     teacher = world.train(replace(QUICK, epochs=3), architecture=BOOSTER).model
     with torch.no_grad():  # noqa: TID251 - its weights are turned, nothing is served
         for weight in teacher.mlp.layers[2].parameters():
             weight.neg_()
+    return teacher
+
+
+@pytest.mark.parametrize(("hint_weight", "follows"), [(0.0, False), (10.0, True)])
+def test_a_heavy_hint_makes_a_light_net_follow_even_a_contrary_teacher(
+    world: PlantedWorld, contrary_teacher: Model, hint_weight: float, follows: bool
+) -> None:
     parts = (world.split("train"), world.split("upside_down"))
-    start = StartingPoint(SMALL_DIEN, world.features, guide=Teacher(teacher, hint_weight))
+    start = StartingPoint(SMALL_DIEN, world.features, guide=Teacher(contrary_teacher, hint_weight))
 
     trained = train_model(start, parts, replace(QUICK, epochs=3), Unwatched())
 
