@@ -140,3 +140,17 @@ def publish_tiny_version(  # noqa: PLR0913 - every part of a version can be vari
     )
     activate(store, name, manifest.version)
     return manifest
+
+
+def publish_tiny_versions(root: Path, count: int) -> Path:
+    """Versions 1 to `count` of "tiny", each with scores of its own; the first is active."""
+    for seed in range(count):
+        publish_tiny_version(root, seed=seed)
+    return with_the_first_active(root)
+
+
+def with_the_first_active(root: Path) -> Path:
+    """Version 1 of "tiny" is active, as if no other ever was."""
+    (root / "tiny" / "ACTIVE").write_text("1\n")
+    (root / "tiny" / "HISTORY").unlink()
+    return root

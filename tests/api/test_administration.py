@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.administered import BEARER, KEY, administered
 from tests.api.bodies import body
-from tests.artifacts import publish_tiny_version
+from tests.artifacts import publish_tiny_versions
 from tests.serving import RunningService, patient, serving
 
-KEY = "correct horse battery staple"
-BEARER = {"Authorization": f"Bearer {KEY}"}
 ACTIVATE = "/v1/models/tiny/versions/{}/activate"
 ROLLBACK = "/v1/models/tiny/rollback"
 
@@ -20,16 +19,12 @@ ROLLBACK = "/v1/models/tiny/rollback"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """With versions 1 and 2 of "tiny", of which 1 is active."""
-    for seed in range(2):
-        publish_tiny_version(tmp_path, seed=seed)
-    (tmp_path / "tiny" / "ACTIVE").write_text("1\n")
-    (tmp_path / "tiny" / "HISTORY").unlink()
-    return tmp_path
+    return publish_tiny_versions(tmp_path, 2)
 
 
 @pytest.fixture
 def service(root: Path, redis_server: str) -> Iterator[RunningService]:
-    with serving(patient(model_store=root, admin_key=KEY), redis_server) as running:
+    with administered(root, redis_server) as running:
         yield running
 
 

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.administered import BEARER, administered
 from tests.api.bodies import body, ctr_by_ad
-from tests.artifacts import publish_tiny_version
-from tests.serving import RunningService, patient, serving
+from tests.artifacts import publish_tiny_versions
+from tests.serving import RunningService
 
-KEY = "correct horse battery staple"
-BEARER = {"Authorization": f"Bearer {KEY}"}
 STABLE = "/v1/models/tiny/labels/stable"
 ACTIVATE_2 = "/v1/models/tiny/versions/2/activate"
 
@@ -18,15 +17,12 @@ ACTIVATE_2 = "/v1/models/tiny/versions/2/activate"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """With versions 1 and 2 of "tiny", of which 1 is active."""
-    for seed in range(2):
-        publish_tiny_version(tmp_path, seed=seed)
-    (tmp_path / "tiny" / "ACTIVE").write_text("1\n")
-    return tmp_path
+    return publish_tiny_versions(tmp_path, 2)
 
 
 @pytest.fixture
 def service(root: Path, redis_server: str) -> Iterator[RunningService]:
-    with serving(patient(model_store=root, admin_key=KEY), redis_server) as running:
+    with administered(root, redis_server) as running:
         yield running
 
 
@@ -51,12 +47,11 @@ def test_a_request_is_answered_by_the_version_that_a_label_points_to(service):
 
 
 def test_a_label_is_there_after_a_restart(root, redis_server):
-    settings = patient(model_store=root, admin_key=KEY)
-    with serving(settings, redis_server) as service:
+    with administered(root, redis_server) as service:
         put(service, "1")
         service.client.post(ACTIVATE_2, headers=BEARER)
 
-    with serving(settings, redis_server) as restarted:
+    with administered(root, redis_server) as restarted:
         shown = restarted.client.get("/v1/models/tiny").json()
         answer = restarted.ranking(body(model="tiny@stable"))
 

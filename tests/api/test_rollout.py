@@ -7,14 +7,12 @@ import pytest
 from app.core.calibration import Platt
 from app.recording.record_files import read_records
 from app.registry.rollout.user_split import UserSplit
+from tests.api.administered import BEARER, administered
 from tests.api.bodies import body
 from tests.api.raw_http import exchange, parse
-from tests.artifacts import publish_tiny_version
+from tests.artifacts import publish_tiny_version, with_the_first_active
 from tests.eventually import eventually
-from tests.serving import patient, serving
 
-KEY = "correct horse battery staple"
-BEARER = {"Authorization": f"Bearer {KEY}"}
 ROLLOUT = "/v1/models/tiny/rollout"
 
 
@@ -22,17 +20,13 @@ ROLLOUT = "/v1/models/tiny/rollout"
 def root(tmp_path):
     publish_tiny_version(tmp_path)
     publish_tiny_version(tmp_path, calibration=Platt(slope=1.0, offset=0.5))
-    (tmp_path / "tiny" / "ACTIVE").write_text("1\n")
-    (tmp_path / "tiny" / "HISTORY").unlink()
-    return tmp_path
+    return with_the_first_active(tmp_path)
 
 
 @pytest.fixture
 def service(root, redis_server):
-    settings = patient(
-        model_store=root, admin_key=KEY, record_share=1, record_folder=root / "recorded"
-    )
-    with serving(settings, redis_server) as running:
+    recording = {"record_share": 1, "record_folder": root / "recorded"}
+    with administered(root, redis_server, **recording) as running:
         yield running
 
 

@@ -13,12 +13,11 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from app.errors import StartupRefused
 from app.registry.model_store import ModelStore
-from tests.artifacts import publish_tiny_version
+from tests.api.administered import KEY, administered
+from tests.artifacts import publish_tiny_version, with_the_first_active
 from tests.cli.commands import ROOT, ctr_serve
 from tests.features.redis_stores import url_where_nothing_listens
-from tests.serving import RunningService, environment, patient, serving
-
-KEY = "correct horse battery staple"
+from tests.serving import RunningService, environment
 
 
 @pytest.fixture(autouse=True)
@@ -32,14 +31,12 @@ def root(tmp_path: Path) -> Path:
     """With versions 1 and 2 of "tiny", of which 1 is active."""
     for seed in range(2):
         publish_tiny_version(tmp_path, seed=seed, max_behaviors=10 + seed)
-    (tmp_path / "tiny" / "ACTIVE").write_text("1\n")
-    (tmp_path / "tiny" / "HISTORY").unlink()
-    return tmp_path
+    return with_the_first_active(tmp_path)
 
 
 @pytest.fixture
 def service(root: Path, redis_server: str) -> Iterator[RunningService]:
-    with serving(patient(model_store=root, admin_key=KEY), redis_server) as running:
+    with administered(root, redis_server) as running:
         yield running
 
 

@@ -17,7 +17,7 @@ from app.registry.registry import Registry
 from app.registry.servable import Servable
 from app.registry.served_models import ServedModels
 from app.registry.version_states import VersionKey
-from tests.artifacts import publish_tiny_version
+from tests.artifacts import publish_tiny_version, publish_tiny_versions
 from tests.eventually import eventually_async
 from tests.registry.registries import loader_of, states
 
@@ -59,10 +59,7 @@ class GatedStore(ModelStore):
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """With versions 1 and 2 of "tiny", of which 1 is active, and one of "later"."""
-    for seed in range(2):
-        publish_tiny_version(tmp_path, seed=seed)
-    (tmp_path / "tiny" / "ACTIVE").write_text("1\n")
-    (tmp_path / "tiny" / "HISTORY").unlink()
+    publish_tiny_versions(tmp_path, 2)
     publish_tiny_version(tmp_path, "later")
     (tmp_path / "later" / "ACTIVE").unlink()
     return tmp_path

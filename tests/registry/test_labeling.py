@@ -10,7 +10,7 @@ from app.registry.labeling import Labeling
 from app.registry.labels import labels_of, put_label
 from app.registry.model_store import ModelStore
 from app.registry.registry import Registry
-from tests.artifacts import publish_tiny_version
+from tests.artifacts import publish_tiny_versions
 from tests.registry.registries import open_registry, settled, states
 
 pytestmark = pytest.mark.anyio
@@ -19,11 +19,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """With versions 1, 2 and 3 of "tiny", of which 1 is active."""
-    for seed in range(3):
-        publish_tiny_version(tmp_path, seed=seed)
-    (tmp_path / "tiny" / "ACTIVE").write_text("1\n")
-    (tmp_path / "tiny" / "HISTORY").unlink()
-    return tmp_path
+    return publish_tiny_versions(tmp_path, 3)
 
 
 def answers(registry: Registry, model: str) -> str:
