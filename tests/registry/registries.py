@@ -60,6 +60,11 @@ def states(registry: Registry, name: str = "tiny") -> dict[str, str]:
     return {version: one.state.value for version, one in registry.statuses(name, stored).items()}
 
 
+def active(registry: Registry, name: str = "tiny") -> str:
+    """The version that answers."""
+    return registry.models.route(name).version.manifest.version
+
+
 async def settled(registry: Registry, name: str, version: str) -> None:
     """Returns once the version has been let go."""
     while (drain := registry._drains.get(VersionKey(name, version))) is not None:

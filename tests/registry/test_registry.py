@@ -20,11 +20,10 @@ from app.errors import (
 from app.monitoring.metrics import Metrics
 from app.registry import loading
 from app.registry.model_store import ModelStore
-from app.registry.registry import Registry
 from app.registry.servable import ScoredRequest, Servable
 from app.registry.version_states import VersionKey
-from tests.artifacts import publish_tiny_version
-from tests.registry.registries import at_rest, open_registry, settled, states
+from tests.artifacts import publish_tiny_version, publish_tiny_versions
+from tests.registry.registries import active, open_registry, settled, states
 from tests.registry.servables import Request, direct_scores, draw_requests
 
 pytestmark = pytest.mark.anyio
@@ -35,20 +34,12 @@ PATIENT_S = 30.0
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """With versions 1, 2 and 3 of "tiny", of which 1 is active; each scores as no other does."""
-    for seed in range(3):
-        publish_tiny_version(tmp_path, seed=seed)
-    (tmp_path / "tiny" / "ACTIVE").write_text("1\n")
-    (tmp_path / "tiny" / "HISTORY").unlink()
-    return tmp_path
+    return publish_tiny_versions(tmp_path, 3)
 
 
 async def ask(servable: Servable, request: Request) -> ScoredRequest:
     with servable:
         return await servable.score(*request, Deadline.after(PATIENT_S), StageTimes())
-
-
-def active(registry: Registry, name: str = "tiny") -> str:
-    return registry.models.route(name).version.manifest.version
 
 
 def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -74,133 +65,6 @@ async def test_an_activated_version_scores_and_is_served_after_a_restart(root):
     answer = await ask(servable, request)
     np.testing.assert_allclose(answer.scores.logits_C, alone.logits_C, atol=1e-6)
     await registry.drain()
-
-
-async def test_the_version_before_is_kept_for_a_rollback(root):
-    metrics = Metrics()
-    registry = open_registry(root, metrics=metrics)
-    first = registry.models.route("tiny")
-
-    await registry.activate("tiny", "2")
-    kept = states(registry)
-    loads = sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny")
-    back = await registry.rollback("tiny")
-
-    assert kept == {"1": "READY", "2": "ACTIVE", "3": "STORED"}
-    assert back is first
-    assert registry.models.route("tiny") is first
-    assert sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny") == loads
-    assert ModelStore(root).active_versions() == {"tiny": "1"}
-    await registry.drain()
-
-
-async def test_without_keeping_it_a_rollback_loads_it_again(root):
-    registry = open_registry(root, keep_previous=False)
-    first = registry.models.route("tiny")
-
-    await registry.activate("tiny", "2")
-    await settled(registry, "tiny", "1")
-    alone = states(registry)
-    back = await registry.rollback("tiny")
-
-    assert alone == {"1": "STORED", "2": "ACTIVE", "3": "STORED"}
-    assert active(registry) == "1"
-    assert back is not first
-    await registry.drain()
-
-
-async def test_rolling_back_twice_goes_back_twice(root):
-    registry = open_registry(root)
-    for version in ("2", "3"):
-        await registry.activate("tiny", version)
-
-    await registry.rollback("tiny")
-    once = active(registry)
-    await registry.rollback("tiny")
-
-    assert (once, active(registry)) == ("2", "1")
-    with pytest.raises(SwapRefused, match="no version of tiny was active before tiny@1"):
-        await registry.rollback("tiny")
-    await registry.drain()
-
-
-async def test_after_a_rollback_the_next_one_takes_no_loading_either(root):
-    metrics = Metrics()
-    registry = open_registry(root, metrics=metrics)
-    for version in ("2", "3"):
-        await registry.activate("tiny", version)
-
-    await registry.rollback("tiny")
-    await at_rest(registry)
-    once = states(registry)
-    loads = sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny")
-    await registry.rollback("tiny")
-    await at_rest(registry)
-
-    assert once == {"1": "READY", "2": "ACTIVE", "3": "STORED"}
-    assert states(registry) == {"1": "ACTIVE", "2": "STORED", "3": "STORED"}
-    assert sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny") == loads
-    await registry.drain()
-
-
-async def test_after_a_restart_a_rollback_takes_no_loading(root):
-    registry = open_registry(root)
-    await registry.activate("tiny", "3")
-    await registry.drain()
-
-    metrics = Metrics()
-    restarted = open_registry(root, metrics=metrics)
-    restarted.prepare_rollbacks()
-    await at_rest(restarted)
-    prepared = states(restarted)
-    loads = sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny")
-    await restarted.rollback("tiny")
-
-    assert prepared == {"1": "READY", "2": "STORED", "3": "ACTIVE"}
-    assert sample(metrics, "ctr_model_load_duration_seconds_count", model="tiny") == loads
-    await restarted.drain()
-
-
-async def test_what_comes_before_and_is_refused_says_so_ahead_of_the_rollback(root, caplog):
-    registry = open_registry(root)
-    await registry.activate("tiny", "3")
-    await registry.drain()
-    weights = root / "tiny" / "1" / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1])
-
-    restarted = open_registry(root)
-    restarted.prepare_rollbacks()
-    await at_rest(restarted)
-
-    assert states(restarted) == {"1": "REFUSED", "2": "STORED", "3": "ACTIVE"}
-    assert "a rollback is not prepared" in caplog.messages
-    await restarted.drain()
-
-
-async def test_a_rollback_that_overtakes_its_preparation_is_not_kept_twice(root):
-    registry = open_registry(root)
-    for version in ("2", "3"):
-        await registry.activate("tiny", version)
-
-    await registry.rollback("tiny")
-    await registry.rollback("tiny")
-    await registry.activate("tiny", "3")
-    await at_rest(registry)
-
-    assert states(registry) == {"1": "READY", "2": "STORED", "3": "ACTIVE"}
-    await registry.drain()
-
-
-async def test_a_restarted_service_can_still_roll_back(root):
-    registry = open_registry(root)
-    await registry.activate("tiny", "3")
-    await registry.drain()
-
-    restarted = open_registry(root)
-    await restarted.rollback("tiny")
-
-    assert active(restarted) == "1"
-    await restarted.drain()
 
 
 async def test_whoever_holds_the_old_version_is_scored_by_it_to_the_end(root):
@@ -285,17 +149,6 @@ async def test_a_version_that_gets_no_threads_is_refused_and_the_old_one_goes_on
         await registry.activate("tiny", "2")
 
     assert states(registry) == {"1": "ACTIVE", "2": "REFUSED", "3": "STORED"}
-    await registry.drain()
-
-
-async def test_what_a_rollback_would_serve_stays_when_it_is_unloaded(root):
-    registry = open_registry(root)
-    await registry.activate("tiny", "2")
-
-    await registry.load("tiny", "1")
-    await registry.unload("tiny", "1")
-
-    assert states(registry) == {"1": "READY", "2": "ACTIVE", "3": "STORED"}
     await registry.drain()
 
 

@@ -3,10 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import fsspec
 import numpy as np
@@ -27,7 +25,8 @@ from app.registry.remote_store import RemoteStore
 from app.registry.served_models import ServedModels
 from app.registry.signatures import generate_key, signature_of
 from app.registry.version_states import VersionKey
-from tests.artifacts import publish_tiny_version
+from tests.artifacts import publish_tiny_versions
+from tests.registry.hindered_files import Interrupted, ReadOnly, Unlisted, Unreachable
 from tests.registry.registries import loader_of, states
 from tests.registry.versions import refusal
 
@@ -39,10 +38,7 @@ WEIGHTS = "/bucket/models/tiny/2/weights.safetensors"
 @pytest.fixture
 def there(tmp_path: Path) -> Iterator[fsspec.AbstractFileSystem]:
     """Where versions 1 and 2 of "tiny" are, of which 1 is active, and something else."""
-    for seed in range(2):
-        publish_tiny_version(tmp_path / "made", seed=seed)
-    (tmp_path / "made" / "tiny" / "ACTIVE").write_text("1\n")
-    (tmp_path / "made" / "tiny" / "HISTORY").unlink()
+    publish_tiny_versions(tmp_path / "made", 2)
     files = fsspec.filesystem("memory")
     files.put(f"{tmp_path}/made/", "/bucket/models/", recursive=True)
     files.pipe_file("/bucket/models/README.md", b"not a model")
@@ -410,65 +406,6 @@ async def test_while_it_cannot_be_read_what_is_in_memory_is_still_listed(there, 
 
 def test_a_place_without_a_protocol_is_a_folder(tmp_path):
     assert type(open_model_store(str(tmp_path), ANY_VERSION, NOWHERE)) is ModelStore
-
-
-class ReadOnly:
-    """A file system where nobody may write."""
-
-    def __init__(self, files: fsspec.AbstractFileSystem) -> None:
-        self._files = files
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._files, name)
-
-    def pipe_file(self, *_: object) -> None:
-        raise PermissionError("read only")
-
-
-class Interrupted(ReadOnly):
-    """A file system where somebody else does something whenever a file is opened."""
-
-    def __init__(self, files: fsspec.AbstractFileSystem, meanwhile: Callable[[], object]) -> None:
-        super().__init__(files)
-        self._meanwhile = meanwhile
-
-    def open(self, path: str, mode: str) -> "Interrupting":
-        content = self._files.open(path, mode).getvalue()
-        return Interrupting(BytesIO(content), self._meanwhile)
-
-
-class Interrupting:
-    """A file of it, as it is read."""
-
-    def __init__(self, file: BinaryIO, meanwhile: Callable[[], object]) -> None:
-        self._file = file
-        self._meanwhile = meanwhile
-
-    def __enter__(self) -> "Interrupting":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def read(self, most: int) -> bytes:
-        self._meanwhile()
-        return self._file.read(most)
-
-
-class Unlisted(ReadOnly):
-    """A file system that says what is in a file, and not which files there are."""
-
-    def glob(self, _: str) -> list[str]:
-        raise OSError("gone")
-
-
-class Unreachable(fsspec.AbstractFileSystem):
-    """A file system that connects at once, as some do."""
-
-    protocol = "unreachable"
-
-    def __init__(self, **_: object) -> None:
-        raise TimeoutError("nobody answers")
 
 
 def open_remote(store: RemoteStore) -> Registry:
