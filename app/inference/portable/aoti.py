@@ -28,6 +28,7 @@ from app.models.factory import Model
 # U users, C candidates, T steps
 
 COMPILERS = ("g++", "clang++", "c++")
+INPUTS = "ctr_serve_inputs"  # of a package's metadata
 FEWEST = 2  # of every size: torch.export takes a size of one for fixed
 
 _loading = Lock()  # a package is unpacked and linked, which torch does for one at a time
@@ -39,7 +40,7 @@ def write_aoti(model: Model, schema: FeatureSchema, device: torch.device, path: 
     if not any(map(shutil.which, [compiler] if compiler else COMPILERS)):
         raise StartupRefused("aoti needs a C++ compiler and there is none: install g++")
     portable = PortableModel(model.to(device), schema, exported_loop).eval()
-    example = _inputs(model, tuple(to_device(example_batch(schema).arrays(), device)), STEPS)
+    example = _example(model, schema, device)
     try:
         _compile(portable, example, path)
     except Exception as error:  # what compilers stumble over has no common class
@@ -59,7 +60,11 @@ def _compile(portable: PortableModel, example: tuple[Tensor, ...], path: Path) -
         warnings.simplefilter("ignore")  # torch warns of what it does itself while it compiles
         exported = torch.export.export(portable, example, dynamic_shapes=sizes)
         exported = exported.run_decompositions({torch.ops.aten.addmm.default: _added_apart})
-        aoti_compile_and_package(exported, package_path=str(path))
+        aoti_compile_and_package(
+            exported,
+            package_path=str(path),
+            inductor_configs={"aot_inductor.metadata": {INPUTS: _described(example)}},
+        )
 
 
 def _added_apart(added: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -91,6 +96,8 @@ class AotiRuntime:
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise ArtifactRefused(f"{path} is no AOTInductor package: {reason}") from error
+        # None: an older ctr-serve made it, which did not say.
+        self.inputs: str | None = package.loader.get_metadata().get(INPUTS)
         self._run = package.loader.boxed_run
 
     def prepare(self, batch: RaggedBatch, _user_ids: Sequence[str] = ()) -> TorchWork:
@@ -107,6 +114,24 @@ class AotiRuntime:
             inputs = _inputs(self._model, tuple(to_device(batch.arrays(), self.device)))
             logits_C, attention_CT = to_host(*self._run(list(inputs)))
         return Scores(logits_C[:candidates].numpy(), attention_CT[:candidates, :longest].numpy())
+
+
+def inputs_of(model: Model, schema: FeatureSchema, device: torch.device) -> str:
+    """What a package of this model takes, if this code made it."""
+    return _described(_example(model, schema, device))
+
+
+def _described(example: tuple[Tensor, ...]) -> str:
+    """Types and numbers of dimensions; of embedded inputs the width too, which is fixed."""
+    lengths, seconds, users, *embedded = example
+    kinds = [f"{tensor.dtype}/{tensor.dim()}" for tensor in (lengths, seconds, users)]
+    kinds += [f"{tensor.dtype}/{tensor.dim()}x{tensor.shape[-1]}" for tensor in embedded]
+    return " ".join(kinds)
+
+
+def _example(model: Model, schema: FeatureSchema, device: torch.device) -> tuple[Tensor, ...]:
+    arrays = tuple(to_device(example_batch(schema).arrays(), device))
+    return _inputs(model, arrays, STEPS)
 
 
 def _inputs(model: Model, ragged: Ragged, fewest_steps: int = FEWEST) -> tuple[Tensor, ...]:

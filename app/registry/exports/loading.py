@@ -10,7 +10,7 @@ from app.inference.choice import ModelRuntime, choose_runtime
 from app.inference.cpus import usable_cpus
 from app.inference.fused.runtime import KeptStates
 from app.inference.named import Named
-from app.inference.portable.aoti import AotiRuntime, cpu_kind
+from app.inference.portable.aoti import AotiRuntime, cpu_kind, inputs_of
 from app.inference.portable.torchscript import TorchScriptRuntime
 from app.inference.runtime import Runtime
 from app.models.factory import Model
@@ -66,7 +66,13 @@ def open_export(
             return TorchScriptRuntime(path)
         case "aoti":
             model = trained_model(artifact).to(device)
-            return AotiRuntime(path, model, device, at_a_time=usable_cpus())
+            package = AotiRuntime(path, model, device, at_a_time=usable_cpus())
+            if package.inputs != inputs_of(model, artifact.manifest.features, device):
+                raise ArtifactRefused(
+                    f"{artifact.reference}: another version of ctr-serve made its aoti runtime, "
+                    "which takes other inputs: export it again"
+                )
+            return package
 
 
 def _run(
