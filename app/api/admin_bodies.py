@@ -24,7 +24,7 @@ class LabelBody(BaseModel):
 class RolloutBody(BaseModel):
     """Which version, for how many users, and whether it answers them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     version: str
     mode: Mode = "canary"

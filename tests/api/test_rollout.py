@@ -84,6 +84,8 @@ def test_an_operator_stops_it(service, root, how):
         ({"version": "2", "percent": 51}, 422),
         ({"version": "2", "percent": -1}, 422),
         ({"version": "2", "percent": 10, "mode": "sideways"}, 422),
+        ({"version": "2", "percent": "10"}, 422),
+        ({"version": "2", "percent": True}, 422),
         ({"version": "1", "percent": 10}, 409),  # it is active
         ({"version": "99", "percent": 10}, 404),
         ({"percent": 10}, 422),
