@@ -4,7 +4,15 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.errors import StartupRefused
@@ -33,7 +41,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
 
-    host: str = Field(default="127.0.0.1", description="address to listen on")
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
 
     admin_key: Annotated[SecretStr, AfterValidator(_key)] | None = Field(
@@ -176,7 +184,7 @@ class Settings(BaseSettings):
         description="after SIGTERM, how long it still listens while it says that it is not ready",
     )
     shutdown_grace_s: int = Field(
-        default=30, ge=0, description="after SIGTERM, everything has ended by then"
+        default=30, ge=0, le=86_400, description="after SIGTERM, everything has ended by then"
     )
     rollout_min_requests: int = Field(
         default=1_000,
@@ -227,6 +235,13 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(
         default="INFO", description="`INFO` logs a line per request, `WARNING` only trouble"
     )
+
+    @field_validator("liveness_port")
+    @classmethod
+    def _has_a_port_of_its_own(cls, port: int | None, others: ValidationInfo) -> int | None:
+        if port and port == others.data.get("port"):
+            raise ValueError(f"{port} is the port of {PREFIX}PORT already")
+        return port
 
 
 def read_settings(**overrides: object) -> Settings:

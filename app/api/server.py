@@ -150,7 +150,7 @@ def bind(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError, TypeError) as error:  # a name that is no host's is any of them
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise StartupRefused(f"cannot listen on {host}:{port}: {reason}") from None

@@ -134,6 +134,8 @@ def test_what_shows_only_when_models_are_loaded_is_refused_by_name_and_nothing_e
         ("CTR_LIVENESS_BLOCKED_S", "0"),
         ("CTR_SHUTDOWN_DELAY_S", "-1"),
         ("CTR_SHUTDOWN_GRACE_S", "-1"),
+        ("CTR_SHUTDOWN_GRACE_S", "9999999999"),  # no timer takes it
+        ("CTR_LIVENESS_PORT", "8000"),  # that of CTR_PORT
         ("CTR_LOG_LEVEL", "CHATTY"),
     ],
 )
@@ -146,6 +148,11 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(
         read_settings()
 
     assert_one_line(refusal.value)
+
+
+def test_an_empty_host_is_no_wish_to_listen_everywhere() -> None:
+    with pytest.raises(StartupRefused, match=r"^CTR_HOST: "):
+        read_settings(host="")
 
 
 def test_a_key_that_can_be_guessed_is_refused_without_being_shown(
@@ -185,7 +192,9 @@ def test_a_redis_url_that_cannot_be_used_is_refused_without_quoting_it(
     assert PASSWORD not in str(refusal.value)
 
 
-@pytest.mark.parametrize("host", ["no.such.host.invalid", "a..b", "x" * 300, "192.0.2.1", "::zz"])
+@pytest.mark.parametrize(
+    "host", ["no.such.host.invalid", "a..b", "x" * 300, "ä" * 300, "192.0.2.1", "::zz"]
+)
 def test_an_address_that_is_not_ours_is_refused_by_name(host: str) -> None:
     with pytest.raises(StartupRefused, match="cannot listen on") as refusal:
         bind(host, 0)
