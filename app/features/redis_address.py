@@ -1,5 +1,6 @@
 """From CTR_REDIS_URL to where Redis is and how to log in there."""
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ TLS_OPTIONS = {
     *("ssl_ca_certs", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile", "ssl_keyfile"),
     "ssl_check_hostname",
 }
+DATABASE = re.compile(r"(/[0-9]*)?/?")
 URL_OPTIONS = {"db", "client_name"} | TLS_OPTIONS
 CERT_REQUIREMENTS = {
     "none": ssl.CERT_NONE,
@@ -100,6 +102,7 @@ def parse_address(
         path = f"/{db}"
         if not master:
             raise ValueError("sentinels are asked for a master by name: /MASTER")
+    _check_path(scheme, hosts, path)
     one_host = hosts if not topology else ""
     plain = urlunsplit((scheme, f"{user}@{one_host}", path, parts.query, ""))
     parsed: dict[str, Any] = dict(parse_url(plain if topology else url))
@@ -123,9 +126,18 @@ def parse_address(
     )
 
 
+def _check_path(scheme: str, hosts: str, path: str) -> None:
+    """Raises ValueError for what redis-py would take for another server or database."""
+    if scheme == "unix":
+        if hosts or not path:
+            raise ValueError("a socket has a path, behind three slashes, and no host")
+    elif DATABASE.fullmatch(path) is None:
+        raise ValueError("a database is a number: /DB")
+
+
 def _place(parsed: Mapping[str, Any]) -> Place:
     host, port = parsed.get("host", DEFAULT_HOST), parsed.get("port", DEFAULT_PORTS[""])
-    return Place(host, port, parsed.get("path"))
+    return Place(_checked(host), port, parsed.get("path"))
 
 
 def _places(hosts: str, default_port: int) -> tuple[Place, ...]:
@@ -134,8 +146,14 @@ def _places(hosts: str, default_port: int) -> tuple[Place, ...]:
         parts = urlsplit(f"//{host}")
         if not parts.hostname:
             raise ValueError("a host is missing")
-        places.append(Place(parts.hostname, parts.port or default_port))
+        places.append(Place(_checked(parts.hostname), parts.port or default_port))
     return tuple(places)
+
+
+def _checked(host: str) -> str:
+    """Raises UnicodeError, a ValueError, as connecting would, for what cannot be a host's name."""
+    host.encode("idna")
+    return host
 
 
 def _tls(options: dict[str, Any]) -> ssl.SSLContext:
