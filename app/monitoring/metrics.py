@@ -271,7 +271,7 @@ class Metrics:
     def _register_event_loop(self) -> None:
         self.event_loop_lag_seconds = Histogram(
             "ctr_event_loop_lag_seconds",
-            "How late the event loop's beat came, ten times a second.",
+            "How late the event loop's beat came, fifty times a second.",
             buckets=SECONDS,
             registry=self.registry,
         )
