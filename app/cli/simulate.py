@@ -32,7 +32,9 @@ def simulate(
     from app.simulation.samples import Split, write_samples
     from app.simulation.simulate import simulate as simulate_world
     from app.simulation.world import WorldConfig
+    from app.training.output_folder import make_folder
 
+    make_folder(out_dir)  # a wrong one need not wait for the world
     with progress_bar("Simulating an ad world", 3) as advance:
         world = simulate_world(WorldConfig(seed=seed))
         advance(1)

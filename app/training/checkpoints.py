@@ -19,6 +19,7 @@ from app.errors import StartupRefused
 from app.registry.durable_files import sync_folder, write_synced
 from app.training.early_stopping import StoppingState
 from app.training.epochs import EpochsState
+from app.training.output_folder import make_folder
 from app.training.progress import EpochReport
 
 RECORD = "checkpoint.json"
@@ -59,10 +60,7 @@ class Checkpoints:
         """Raises StartupRefused for what cannot be a folder."""
         self._folder = folder
         self._run = dict(run)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StartupRefused(f"{folder} cannot be a folder: {error.strerror}") from error
+        make_folder(folder)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """In the place of the one before."""

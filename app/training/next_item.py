@@ -16,7 +16,8 @@ from typing import TextIO
 
 from app.errors import StartupRefused
 from app.training.interactions import InteractionLog
-from app.training.sample_files import SAMPLE_COLUMNS, SPLITS, make_folder, whole_file
+from app.training.output_folder import make_folder
+from app.training.sample_files import SAMPLE_COLUMNS, SPLITS, whole_file
 
 FEWEST_EVENTS = 3  # one to remember, one to validate with, one to test with
 

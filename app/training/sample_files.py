@@ -7,8 +7,6 @@ from typing import TextIO
 
 import polars as pl
 
-from app.errors import StartupRefused
-
 SPLITS = ("train", "valid", "test")
 SAMPLE_COLUMNS = (
     "label",
@@ -27,14 +25,6 @@ def sample_file(folder: Path, split: str) -> Path:
     """Parquet if there is such a file, else tab-separated text, whether it is there or not."""
     parquet = folder / f"{split}.parquet"
     return parquet if parquet.is_file() else folder / f"{split}.tsv"
-
-
-def make_folder(out_dir: Path) -> None:
-    """Raises StartupRefused where no folder can be."""
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartupRefused(f"{out_dir} cannot be a folder: {error.strerror}") from error
 
 
 @contextmanager

@@ -25,6 +25,16 @@ def test_the_simulated_world_comes_as_samples_and_clicks(tmp_path: Path) -> None
     }
 
 
+def test_a_file_in_the_place_of_the_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    taken = tmp_path / "samples"
+    taken.write_text("")
+
+    finished = ctr_serve("simulate", str(taken))
+
+    assert finished.returncode == 2
+    assert finished.stderr == f"ctr-serve: {taken} cannot be a folder: File exists\n"
+
+
 def test_help_names_every_command() -> None:
     help_text = ctr_serve("--help").stdout
 

@@ -13,8 +13,9 @@ from typing import TextIO
 import polars as pl
 
 from app.errors import StartupRefused
+from app.training.output_folder import make_folder
 from app.training.public_data.line_blocks import LineBlock, OnBytes, read_blocks, split_fields
-from app.training.sample_files import SAMPLE_COLUMNS, SPLITS, make_folder, whole_file
+from app.training.sample_files import SAMPLE_COLUMNS, SPLITS, whole_file
 
 HISTORIES = ("history_items", "history_cates")
 COLUMNS = ("label", "user_id", "item_id", "cate_id", *HISTORIES)
