@@ -132,6 +132,8 @@ class Connection(RefusingProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self.asks_for_another_protocol():
+            return
         self._head_bytes = None
         super().on_headers_complete()
         last = self._last_request()
@@ -139,6 +141,8 @@ class Connection(RefusingProtocol):
             last.keep_alive = False
 
     def on_message_complete(self) -> None:
+        if self.asks_for_another_protocol():
+            return
         self._has_ended = True
         super().on_message_complete()
 

@@ -6,10 +6,11 @@ import time
 from functools import cached_property
 from http import HTTPStatus
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.api.door import RANK_PATH, Door
 from app.api.one_write import OneWrite
+from app.api.plain_http import PlainHttpProtocol
 from app.api.problem_json import MEDIA_TYPE, problem_json
 from app.api.rank_routes import ENTRY
 from app.api.request_context import REQUEST_ID, UNMATCHED, request_id_of
@@ -19,7 +20,7 @@ URL = RANK_PATH.encode()
 STATUS_LINE = f"HTTP/1.1 {Overloaded.status} {HTTPStatus(Overloaded.status).phrase}"
 
 
-class RefusingProtocol(HttpToolsProtocol):
+class RefusingProtocol(PlainHttpProtocol):
     """Asks the application's door, if it has one, as soon as a head is complete."""
 
     _refused = False  # the rest of its body is passed over

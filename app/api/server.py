@@ -54,6 +54,7 @@ class Server(uvicorn.Server):
             http=Connection.factory(
                 lifecycle, head_timeout_s=head_timeout_s, answer_timeout_s=answer_timeout_s
             ),
+            ws="none",
             log_config=None,
             access_log=False,
             proxy_headers=False,  # nothing here asks who the client is

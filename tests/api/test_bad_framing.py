@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.api.bodies import body
-from tests.api.raw_http import LAST_CHUNK, RawAnswer, chunked, exchange, parse, post
+from tests.api.raw_http import LAST_CHUNK, RawAnswer, chunked, exchange, parse, post, read_to_end
 from tests.serving import RunningService, patient, serving
 
 VALID = json.dumps(body()).encode()
 MAX_BODY_BYTES = 4096
 TOO_LONG = MAX_BODY_BYTES + 1
 CHUNKED = "Transfer-Encoding: chunked"
+# What Java's HttpClient sends with every first request, unless it is told not to.
+H2C = ("Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAA", "Upgrade: h2c")
 
 
 def length(count: int) -> str:
@@ -35,12 +37,17 @@ def strict(model_store: Path, redis_server: str) -> Iterator[RunningService]:
         post(VALID, length(len(VALID)), version="1.0"),
         post(VALID, length(len(VALID)), "Expect: 100-continue"),
         post(VALID, length(len(VALID)), "Upgrade: h2c"),
+        post(VALID, length(len(VALID)), *H2C),
+        post(chunked(VALID) + LAST_CHUNK, CHUNKED, *H2C),
         post(VALID, length(len(VALID)), "Content-Type: text/plain"),
         post(chunked(VALID) + LAST_CHUNK, CHUNKED),
         post(chunked(*(VALID[i : i + 1] for i in range(len(VALID)))) + LAST_CHUNK, CHUNKED),
         post(VALID + b" " * (MAX_BODY_BYTES - len(VALID)), length(MAX_BODY_BYTES)),
     ],
-    ids=["length", "http 1.0", "expect", "upgrade", "text", "chunk", "tiny chunks", "longest"],
+    ids=[
+        *("length", "http 1.0", "expect", "upgrade", "h2c", "h2c chunk", "text", "chunk"),
+        *("tiny chunks", "longest"),
+    ],
 )
 def test_a_body_may_arrive_in_any_correct_way(strict: RunningService, sent: bytes) -> None:
     received = exchange(strict, sent)
@@ -48,6 +55,30 @@ def test_a_body_may_arrive_in_any_correct_way(strict: RunningService, sent: byte
     answer = parse(received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n"))
     assert answer.status == 200
     assert len(json.loads(answer.content)["ranked"]) == 5
+
+
+def test_requests_that_ask_for_another_protocol_are_answered_in_turn(
+    strict: RunningService,
+) -> None:
+    last = post(VALID, length(len(VALID)), *H2C)
+    request = last.replace(b"Connection: close\r\n", b"")
+
+    received = exchange(strict, request * 19 + last)
+
+    assert received.count(b"HTTP/1.1 200 OK") == 20
+
+
+def test_a_request_that_asks_for_another_protocol_may_come_byte_by_byte(
+    strict: RunningService,
+) -> None:
+    sent = post(VALID, length(len(VALID)), *H2C)
+
+    with strict.connect() as connection:
+        for byte in sent:
+            connection.sendall(bytes([byte]))
+        answer = parse(read_to_end(connection))
+
+    assert answer.status == 200
 
 
 def test_a_head_that_never_ends_is_hung_up_on(strict: RunningService) -> None:
