@@ -20,7 +20,7 @@ PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 
 # How much of a request's time the work ahead and its own may take. What is left is for features,
 # rendering and errors of prediction; the steps between them are room for who is more important.
-SHARES: dict[Priority, float] = {"high": 0.75, "normal": 0.6, "low": 0.45}
+SHARES: dict[Priority, float] = {"high": 0.65, "normal": 0.5, "low": 0.35}
 GUARANTEED_SHARE = 0.08  # that a priority always has, so that none starves
 # Of who is in, whatever its priority: its features need no time any more, and to refuse it now
 # would waste what has been done for it.

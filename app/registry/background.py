@@ -10,7 +10,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-NICENESS = 10  # engine threads have 5 at most
+NICENESS = 15  # the kernel's threads have 10
 SWITCH_S = 0.0005  # after which a thread that computes in Python has to let others go on
 
 

@@ -98,9 +98,10 @@ def test_what_is_known_later_replaces_the_guess(admission, clock):
 
     assert admission.in_flight_s == pytest.approx(0.9)
     second = admission.enter("normal", due_in(clock, 1.0), 0.0)
-    admission.now_costs(second, 0.5)
+    room_s = 2 * SHARES["normal"] - 0.9
+    admission.now_costs(second, room_s + 0.01)
     assert not admission.fits(second, 1.0)
-    admission.now_costs(second, 0.2)
+    admission.now_costs(second, room_s - 0.01)
     assert admission.fits(second, 1.0)
 
 
@@ -129,9 +130,9 @@ def test_who_is_in_is_not_refused_for_the_time_that_has_passed_since(admission, 
 
 def test_who_is_in_is_refused_once_there_is_too_little_time(admission, clock):
     tickets = let_in(admission, clock, "low", cost_s=0.01, within_s=1.0)
-    clock.now_s += 0.5
+    clock.now_s += 0.65
 
-    with pytest.raises(Overloaded, match=r"are ahead, too much for the 0\.500 s"):
+    with pytest.raises(Overloaded, match=r"are ahead, too much for the 0\.350 s"):
         admission.check(tickets[-1])
 
 
