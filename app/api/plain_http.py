@@ -10,13 +10,14 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 UPGRADE = b"upgrade"
-CONNECT = b"CONNECT"  # asks for nothing else, and has no head without that
+CONNECT = b"CONNECT"  # asks for nothing else: there is no such head that asks nothing
 
 
 class PlainHttpProtocol(HttpToolsProtocol):
     """Reads such a head once more, without the header that asks.
 
-    Until then it is no request: whoever overrides the parser's callbacks passes over it.
+    Until then it is no request: whoever overrides the parser's callbacks passes over it. CONNECT
+    is one that is refused, and what follows it is meant for somebody else.
     """
 
     _being_read = b""
@@ -35,6 +36,9 @@ class PlainHttpProtocol(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """What uvicorn does while it handles the parser's exception."""
+        if self.parser.get_method() == CONNECT:
+            self.cycle.keep_alive = False
+            return
         asked = sys.exception()
         assert isinstance(asked, httptools.HttpParserUpgrade)  # noqa: S101 - uvicorn has caught it
         behind_the_head: int = asked.args[0]

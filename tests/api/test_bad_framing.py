@@ -81,6 +81,19 @@ def test_a_request_that_asks_for_another_protocol_may_come_byte_by_byte(
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("target", ["/v1/rank", "http://us/v1/rank", "us:443", "*"])
+def test_a_tunnel_is_refused_and_what_is_sent_into_it_is_not_read(
+    strict: RunningService, target: str
+) -> None:
+    tunnel = f"CONNECT {target} HTTP/1.1\r\nHost: us\r\n\r\n".encode()
+
+    received = exchange(strict, tunnel + post(VALID, length(len(VALID))))
+
+    assert parse(received).status in {400, 404, 405}
+    assert parse(received).headers["connection"] == "close"
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_head_that_never_ends_is_hung_up_on(strict: RunningService) -> None:
     line = b"X-Filler: " + b"x" * 1000 + b"\r\n"
     received = exchange(strict, b"POST /v1/rank HTTP/1.1\r\nHost: us\r\n" + line * 2000)
