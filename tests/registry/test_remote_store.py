@@ -24,6 +24,7 @@ from app.registry.registry import Registry
 from app.registry.remote_store import RemoteStore
 from app.registry.served_models import ServedModels
 from app.registry.signatures import generate_key, signature_of
+from app.registry.trained_model import trained_model
 from app.registry.version_states import VersionKey
 from tests.artifacts import publish_tiny_versions
 from tests.registry.hindered_files import Interrupted, ReadOnly, Unlisted, Unreachable
@@ -341,6 +342,15 @@ def test_a_copy_that_makes_room_before_it_is_opened_is_refused_in_one_line(there
 
     assert "deleted while it was read" in refusal(lambda: loaded(store, "2"))
     assert loaded(remote(tmp_path / "copies"), "2").weights
+
+
+def test_a_copy_that_makes_room_before_it_is_looked_through_is_refused_in_one_line(
+    there, store, tmp_path
+):
+    artifact = loaded(store, "2")
+    loaded(remote(tmp_path / "copies", max_bytes=1), "1")
+
+    assert "deleted while it was read" in refusal(lambda: trained_model(artifact))
 
 
 def put_again(there: fsspec.AbstractFileSystem, tmp_path: Path, *, version: str) -> None:
