@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import selectors
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,15 +13,15 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from app.api.hanging_up import CONNECTION
+from app.api.last_words import last_words, last_words_of
 from app.api.lifecycle import Lifecycle
-from app.api.problem_json import MEDIA_TYPE, problem_json
 from app.api.refusing_protocol import RefusingProtocol
 from app.errors import NotReady
 
 MAX_HEAD_BYTES = 2**19  # more than one read brings, which may hold other requests too
 FRESH_LINGER_S = 1.0  # who has just connected is about to ask
-HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\n\r\n"
-HEAD_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n"
+HEAD_TOO_LARGE = 431, f"the head of a request is larger than {MAX_HEAD_BYTES} bytes"
+TOO_LATE = NotReady("the service stops and could not answer in the time that it had for it")
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ class Connection(RefusingProtocol):
         if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self._hang_up_on_head(HEAD_TOO_LARGE, status=431)
+                self._hang_up_on_head(*HEAD_TOO_LARGE)
         if self._head_bytes is not None or (self._is_idle() and not self._has_ended):
             self._start_head_timer()  # also for a body that nobody waits for, and for blank lines
             return
@@ -163,7 +162,7 @@ class Connection(RefusingProtocol):
         """The grace time is over: says so to whoever still waits for an answer."""
         last = self._last_request()
         if last is not None and not last.response_started:
-            self._hang_up(_too_late())
+            self._hang_up(last_words_of(TOO_LATE))
             last.disconnected = True  # what it may still say would come after the last words
         self.transport.close()
 
@@ -209,30 +208,15 @@ class Connection(RefusingProtocol):
         elif self._head_bytes is None:
             self.transport.close()
         else:
-            self._hang_up_on_head(HEAD_TOO_SLOW, status=408)
+            seconds = f"{self._head_timeout_s:g}"
+            self._hang_up_on_head(408, f"the head of the request did not end within {seconds} s")
 
-    def _hang_up_on_head(self, last_words: bytes, *, status: int) -> None:
+    def _hang_up_on_head(self, status: int, detail: str) -> None:
         if not self.transport.is_closing():
-            self._hang_up(last_words)
+            self._hang_up(last_words(status, detail))
             self.count_unmatched(status)
 
-    def _hang_up(self, last_words: bytes) -> None:
+    def _hang_up(self, answer: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.write(last_words)
+            self.transport.write(answer)
             self.transport.close()
-
-
-def _too_late() -> bytes:
-    error = NotReady("the service stops and could not answer in the time that it had for it")
-    content = problem_json(
-        error.slug,
-        status=error.status,
-        title=error.title,
-        detail=error.detail,
-        request_id=uuid.uuid4().hex,
-    )
-    head = (
-        "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
-        f"Content-Type: {MEDIA_TYPE}\r\nContent-Length: {len(content)}\r\n\r\n"
-    )
-    return head.encode() + content

@@ -4,12 +4,11 @@ import selectors
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from app.api.problem_json import MEDIA_TYPE, problem_json
+from app.api.last_words import last_words
 
 LIVE_PATH = "/health/live"
 MAX_CLIENTS = 32  # probes come one at a time; whoever has been here longest makes way
@@ -17,6 +16,10 @@ MAX_HEAD_BYTES = 8192
 CLIENT_TIMEOUT_S = 2.0
 ACCEPT_AGAIN_S = 0.05  # where there are no more descriptors
 END_OF_HEAD = b"\r\n\r\n"
+ALIVE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n"
+    b'Connection: close\r\n\r\n{"status":"live"}'
+)
 
 
 @contextmanager
@@ -31,13 +34,12 @@ def liveness_answered(
     def answer(head: bytes) -> bytes:
         method, path, *_ = [*head.split(b"\r\n", 1)[0].split(b" "), b"", b""]
         if method != b"GET" or path.decode("latin-1") != LIVE_PATH:
-            return _problem(404, "Not Found", f"only GET {LIVE_PATH} is answered here")
+            return last_words(404, f"only GET {LIVE_PATH} is answered here")
         seconds = blocked_s()
         if seconds < blocked_after_s:
-            return _response("200 OK", "application/json", b'{"status":"live"}')
-        return _problem(
+            return ALIVE
+        return last_words(
             503,
-            "Service Unavailable",
             f"the event loop has been blocked for {seconds:.1f} s; {blocked_after_s:g} s are too "
             "long",
         )
@@ -137,18 +139,3 @@ class _Probes:
         self._selector.unregister(client)
         del self._clients[client]
         client.close()
-
-
-def _problem(status: int, phrase: str, detail: str) -> bytes:
-    content = problem_json(
-        None, status=status, title=phrase, detail=detail, request_id=uuid.uuid4().hex
-    )
-    return _response(f"{status} {phrase}", MEDIA_TYPE, content)
-
-
-def _response(status: str, media_type: str, content: bytes) -> bytes:
-    head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: {media_type}\r\nContent-Length: {len(content)}\r\n"
-        "Connection: close\r\n\r\n"
-    )
-    return head.encode() + content

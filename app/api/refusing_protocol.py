@@ -9,6 +9,7 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.api.door import RANK_PATH, Door
+from app.api.last_words import last_words
 from app.api.one_write import OneWrite
 from app.api.plain_http import PlainHttpProtocol
 from app.api.problem_json import MEDIA_TYPE, problem_json
@@ -60,8 +61,10 @@ class RefusingProtocol(PlainHttpProtocol):
         )
 
     def send_400_response(self, msg: str) -> None:
+        """uvicorn's own is plain text, and everything else here a problem."""
         self.count_unmatched(HTTPStatus.BAD_REQUEST)
-        super().send_400_response(msg)
+        self.transport.write(last_words(HTTPStatus.BAD_REQUEST, msg))
+        self.transport.close()
 
     def count_unmatched(self, status: int) -> None:
         """An answer to what never became a request of the application."""

@@ -94,6 +94,27 @@ def test_a_tunnel_is_refused_and_what_is_sent_into_it_is_not_read(
     assert received.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"what is this\r\n\r\n", 400),
+        (post(b"{}", "Content-Length: 2", "Content-Length: 3"), 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 600_000, 431),
+    ],
+    ids=["no http", "two lengths", "too large"],
+)
+def test_what_never_becomes_a_request_is_answered_with_a_problem_too(
+    strict: RunningService, sent: bytes, status: int
+) -> None:
+    answer = parse(exchange(strict, sent))
+
+    problem = json.loads(answer.content)
+    assert (answer.status, problem["status"]) == (status, status)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert problem.keys() == {"type", "title", "status", "detail", "request_id"}
+    assert answer.headers["x-request-id"] == problem["request_id"]
+
+
 def test_a_head_that_never_ends_is_hung_up_on(strict: RunningService) -> None:
     line = b"X-Filler: " + b"x" * 1000 + b"\r\n"
     received = exchange(strict, b"POST /v1/rank HTTP/1.1\r\nHost: us\r\n" + line * 2000)

@@ -185,7 +185,10 @@ async def test_a_head_that_does_not_end_in_time_is_hung_up_on(lifecycle, pieces)
             client.socket.send(piece)
             await asyncio.sleep(0)
 
-        assert (await client.receives_until_closed()).startswith(b"HTTP/1.1 408 ")
+        answer = parse(await client.receives_until_closed())
+
+        assert answer.status == 408
+        assert "did not end within" in json.loads(answer.content)["detail"]
 
 
 async def test_bytes_that_begin_no_request_are_hung_up_on_as_well(lifecycle) -> None:
