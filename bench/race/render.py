@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.race.contestants import OURS
 from bench.race.cost_line import fit
 from bench.race.plot import Axes, Line, bar_plot, line_plot
-from bench.race.results import Cell, Results, ratio, varying
+from bench.race.results import Cell, Results, Run, ratio, varying
 
 METHOD = Path(__file__).with_name("method.md")
 MAIN: Cell = (100, 50, 0.0)
@@ -146,6 +146,7 @@ def _grid(results: Results) -> str:
                 number(rate),
                 f"{number(peer_rate)} ({peer or '—'})",
                 number(ratio(rate, peer_rate)),
+                f"{_share_of_cut(results.of('closed', OURS, cell)):.0%}",
                 number(p99),
                 f"{number(peer_p99)} ({calm or '—'})",
             ]
@@ -155,10 +156,21 @@ def _grid(results: Results) -> str:
         "ours, requests/s",
         "best peer",
         "ratio",
+        "ours of a cut history",
         "ours, p99 ms at equal load",
         "lowest of a peer",
     ]
     return f"## Grid\n\n{table(heads, rows)}"
+
+
+def _share_of_cut(runs: Sequence[Run]) -> float:
+    """Of the good answers, those that scored less than the whole history."""
+    return sum(run["degraded"] for run in runs) / max(1, sum(_good(run) for run in runs))
+
+
+def _good(run: Run) -> int:
+    good: int = run["requests"] - run["refused"] - run["unanswered"]
+    return good
 
 
 def _overload(results: Results) -> str:
@@ -178,10 +190,10 @@ def _overload(results: Results) -> str:
         *("server", "offered/s", "good and in time/s", "p99 ms", "of a cut history"),
         *("refused", "unanswered"),
     ]
-    elsewhere = sum(run["degraded"] for part in ("closed", "open") for run in results.runs(part))
+    at_equal_load = sum(run["degraded"] for run in results.runs("open"))
     note = (
         "Before ours refuses anybody it scores shorter histories ([the ladder](ladder.md)), and "
-        f"says so in each such answer; in the sections above {number(elsewhere)} answers were such."
+        f"says so in each such answer; at equal load, above, {at_equal_load} answers were such."
     )
     plot = "![Goodput against offered load](benchmarks/overload.svg)"
     return f"## More than it can do\n\n{note}\n\n{table(heads, rows)}\n\n{plot}"

@@ -24,6 +24,7 @@ def run(contestant, rate, *, cell=(100, 50, 0.0), **others):
         "goodput_per_s": rate,
         "refused": 3,
         "unanswered": 0,
+        "requests": 103,
         "degraded": 0,
         "client_cpu_share": 0.1,
         "send_lag_p99_ms": 0.5,
@@ -95,12 +96,17 @@ def test_who_did_not_take_part_is_named_with_the_reason():
 
 
 def test_answers_of_a_shorter_history_are_told_apart_and_counted_elsewhere_too():
-    closed = [run("mosec", 100.0), run(OURS, 400.0, degraded=5)]
+    cells = [(100, 50, 0.0), (400, 100, 0.0)]
+    closed = [run("mosec", 100.0, cell=cell) for cell in cells]
+    closed += [run(OURS, 400.0, cell=cells[0]), run(OURS, 200.0, cell=cells[1], degraded=50)]
+    at_equal_load = [run(OURS, 70.0, degraded=5)]
 
-    text = page(closed=closed).text
+    text = page(closed=closed, open=at_equal_load).text
 
     assert "| ctr-serve | 1,320 | 440 | 20 | 287 | 3 | 0 |" in text
-    assert "in the sections above 5 answers were such" in text
+    assert "at equal load, above, 5 answers were such" in text
+    assert "| 100 x 50, 0% hot | 400 | 100 (mosec) | 4 | 0% |" in text
+    assert "| 400 x 100, 0% hot | 200 | 100 (mosec) | 2 | 50% |" in text
 
 
 def test_costs_come_with_their_slope_and_how_straight_they_are():
