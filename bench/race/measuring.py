@@ -16,7 +16,8 @@ from bench.race.wrk import run_wrk, wrk_is_here
 CONNECTIONS = 8
 CLOSED_LOOPS = (8, 16)  # connections: the better one of them counts, whosesoever it is
 REQUESTS_PER_S = 3_000  # more than anybody answers: bodies for a run are made before it
-DEADLINE_S = 0.25  # an answer that comes later is not a good one
+PATIENCE_S = 10.0  # so long that ours has no reason to score less than the whole history
+OVERLOAD_DEADLINE_S = 0.25  # an answer that comes later is not a good one
 
 Result = TypeVar("Result")
 
@@ -42,7 +43,7 @@ class Measured:
     p99_ms: float
     max_ms: float
     send_lag_p99_ms: float
-    goodput_per_s: float  # answered well within the deadline; 0 in a closed loop
+    goodput_per_s: float  # answered well within the deadline of its requests; 0 in a closed loop
     core_ms: float  # CPU time of the server for each good answer
     client_cpu_share: float  # of one core
 
@@ -58,11 +59,11 @@ class Course:
         self._address = Address("127.0.0.1", server.port)
 
     def warm_up(self, shape: Shape, seconds: float) -> None:
-        wires = self._wires(shape, seconds)
+        wires = self._patient_wires(shape, seconds)
         closed_loop(self._address, wires, connections=CONNECTIONS, seconds=seconds)
 
     def closed(self, shape: Shape, seconds: int, round_: int) -> Measured:
-        """With as many connections as suit the server best."""
+        """Whole work, with as many connections as suit the server best."""
         runs = [
             self._closed_with(connections, shape, seconds, round_) for connections in CLOSED_LOOPS
         ]
@@ -70,7 +71,7 @@ class Course:
 
     def _closed_with(self, connections: int, shape: Shape, seconds: int, round_: int) -> Measured:
         """By wrk where it is on PATH, by our own client elsewhere."""
-        wires = self._wires(shape, seconds)
+        wires = self._patient_wires(shape, seconds)
         if not wrk_is_here():
             run = self._timed(
                 lambda: summarize(
@@ -99,20 +100,33 @@ class Course:
         )
         return self._measured(shape, round_, "wrk", summary, wrk)
 
-    def open(self, shape: Shape, rate_per_s: float, seconds: float, round_: int) -> Measured:
+    def at_equal_load(
+        self, shape: Shape, rate_per_s: float, seconds: float, round_: int
+    ) -> Measured:
+        """Whole work, at a rate that the server can keep up with."""
+        return self._open(shape, rate_per_s, seconds, round_, PATIENCE_S)
+
+    def overloaded(self, shape: Shape, rate_per_s: float, seconds: float) -> Measured:
+        """Requests say how soon they want to be answered: what is late is worth nothing."""
+        return self._open(shape, rate_per_s, seconds, 1, OVERLOAD_DEADLINE_S)
+
+    def _open(
+        self, shape: Shape, rate_per_s: float, seconds: float, round_: int, deadline_s: float
+    ) -> Measured:
         """Poisson arrivals, the same for every contestant of a round."""
         times_s = poisson_times(rate_per_s, seconds, seed=round_)
-        wires = make_requests(shape, self._ids, self._users, len(times_s)).wires(
-            self._server.contestant
-        )
+        wires = self._wires(shape, len(times_s), deadline_s)
         run = self._timed(lambda: open_loop(self._address, wires, times_s))
-        goodput = goodput_per_s(run.result, within_s=DEADLINE_S, offered_s=seconds)
+        goodput = goodput_per_s(run.result, within_s=deadline_s, offered_s=seconds)
         summary = summarize(run.result)
         return self._measured(shape, round_, "open", summary, run, rate_per_s, goodput)
 
-    def _wires(self, shape: Shape, seconds: float) -> list[Wire]:
-        count = int(REQUESTS_PER_S * seconds)
-        return make_requests(shape, self._ids, self._users, count).wires(self._server.contestant)
+    def _patient_wires(self, shape: Shape, seconds: float) -> list[Wire]:
+        return self._wires(shape, int(REQUESTS_PER_S * seconds), PATIENCE_S)
+
+    def _wires(self, shape: Shape, count: int, deadline_s: float) -> list[Wire]:
+        requests = make_requests(shape, self._ids, self._users, count)
+        return requests.wires(self._server.contestant, deadline_s=deadline_s)
 
     def _timed(self, run: Callable[[], Result]) -> "_Timed[Result]":
         degraded = self._server.degraded()

@@ -92,7 +92,7 @@ def open_rounds(
                     for shape in cells:
                         rate_per_s = EQUAL_LOAD * best_peer_rate(closed, shape)
                         course.warm_up(shape, plan.warm_up_s)
-                        found.append(course.open(shape, rate_per_s, plan.open_s, round_))
+                        found.append(course.at_equal_load(shape, rate_per_s, plan.open_s, round_))
             except NotStartable:
                 continue
             finally:
@@ -112,7 +112,7 @@ def overload(
                 course.warm_up(MAIN, plan.warm_up_s)
                 for share in plan.overloads:
                     rate_per_s = share * capacity_per_s
-                    found.append(course.open(MAIN, rate_per_s, plan.overload_s, 1))
+                    found.append(course.overloaded(MAIN, rate_per_s, plan.overload_s))
         except NotStartable:
             continue
         finally:

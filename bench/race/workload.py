@@ -54,17 +54,23 @@ class Requests:
     heads: Sequence[bytes]
     tails: Sequence[bytes]
 
-    def wires(self, contestant: Contestant) -> list[tuple[bytes, bytes]]:
-        """HTTP requests for a contestant; many share the bytes of their candidates."""
+    def wires(
+        self, contestant: Contestant, *, deadline_s: float | None = None
+    ) -> list[tuple[bytes, bytes]]:
+        """HTTP requests for a contestant; many share the bytes of their candidates.
+
+        deadline_s: how long an answer may take, as each request states it; None: none does.
+        """
         before, after = contestant.wrap
         tails = [tail + after for tail in self.tails]
+        stated = "" if deadline_s is None else f"X-Deadline-Ms: {deadline_s * 1e3:g}\r\n"
         wires = []
         for index, head in enumerate(self.heads):
             tail = tails[index % len(tails)]
             length = len(before) + len(head) + len(tail)
             header = (
                 f"POST {contestant.path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+                f"Content-Type: application/json\r\n{stated}Content-Length: {length}\r\n\r\n"
             )
             wires.append((header.encode() + before + head, tail))
         return wires
