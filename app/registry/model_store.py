@@ -135,17 +135,18 @@ class ModelStore:
 
     def active_versions(self) -> dict[str, str]:
         """Every name that has an ACTIVE file, with the version in it. Raises ArtifactRefused."""
-        self._check_root()
+        self.check_root()
         active = {name: self._active(name) for name in self._active_names()}
         return {name: version for name, version in active.items() if version is not None}
 
     def names(self) -> list[str]:
-        """Every name that has a version."""
+        """Every name that has a version. Raises ArtifactRefused."""
+        self.check_root()
         return sorted({path.parent.parent.name for path in self.root.glob(f"[!.]*/*/{MANIFEST}")})
 
     def active_version(self, name: str) -> str | None:
         """Of one name. Raises ArtifactRefused where its ACTIVE file cannot be understood."""
-        self._check_root()
+        self.check_root()
         return self._active(checked_name(name))
 
     def versions(self, name: str) -> list[str]:
@@ -251,6 +252,14 @@ class ModelStore:
                 f"CTR_MAX_VERSION_MIB allows {self._rules.max_version_bytes:,}"
             )
 
+    def check_root(self) -> None:
+        """Raises ArtifactRefused where there is no store at all."""
+        if not self.root.is_dir():
+            raise ArtifactRefused(
+                f"there is no model store at {self.root}: say where one is (CTR_MODEL_STORE, or "
+                "--store of a command), or publish a version there, as `ctr-serve train` does"
+            )
+
     def _places(self) -> list[str]:
         """All that messages may call its root, the longest first."""
         return [str(self.root.absolute()), str(self.root)]
@@ -289,10 +298,6 @@ class ModelStore:
             return
         signature = self._content(f"{name}/{version}/{SIGNATURE}", MAX_SIGNATURE_BYTES)
         self._rules.trusted_keys.check(f"{name}@{version}", manifest, signature)
-
-    def _check_root(self) -> None:
-        if not self.root.is_dir():
-            raise ArtifactRefused(f"there is no model store at {self.root}")
 
 
 def checked_name(name: str) -> str:

@@ -74,6 +74,20 @@ def test_a_store_lists_its_versions(root):
     assert "other@1" not in printed("list", "tiny", "--store", str(root))
 
 
+@pytest.mark.parametrize("name", [(), ("tiny",)])
+def test_a_store_that_is_not_there_is_not_an_empty_one(tmp_path, name):
+    nowhere = tmp_path / "nowhere"
+
+    message = refused("list", *name, "--store", str(nowhere))
+
+    assert message.startswith(f"there is no model store at {nowhere}: ")
+    assert "publish a version there" in message
+
+
+def test_an_empty_store_lists_nothing(tmp_path):
+    assert json.loads(printed("list", "--store", str(tmp_path), "--json")) == []
+
+
 def test_a_version_whose_manifest_is_broken_is_listed_as_refused(root):
     (root / "tiny" / "2" / "manifest.json").write_text("{")
 

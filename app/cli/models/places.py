@@ -43,6 +43,7 @@ class StoreFolder:
         names = self._store.names() if name is None else [name]
         rows = [row for one in names for row in self._rows(one)]
         if name is not None and not rows:
+            self._store.check_root()
             raise StartupRefused(f"{self._store.root} has no model {name!r}")
         return rows
 
