@@ -9,6 +9,7 @@ from app.api.admin_bodies import LabelBody, RolloutBody
 from app.api.admin_key import AdminKey
 from app.api.admin_routes import admin_router
 from app.api.door import RANK_PATH, Door
+from app.api.head_as_get import HeadAsGet
 from app.api.lifecycle import Lifecycle
 from app.api.limits import RequestLimits
 from app.api.model_routes import model_router
@@ -55,6 +56,7 @@ def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together fro
     render_error, recorder = ErrorRenderer(metrics), RequestRecorder(metrics)
     add_error_handlers(app, render_error)
     app.add_middleware(RequestContextMiddleware, recorder=recorder)
+    app.add_middleware(HeadAsGet)
     app.include_router(rank_router(rank))
     shown = ShownModels(registry, rollouts)
     app.include_router(model_router(shown))

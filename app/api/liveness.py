@@ -33,8 +33,12 @@ def liveness_answered(
 
     def answer(head: bytes) -> bytes:
         method, path, *_ = [*head.split(b"\r\n", 1)[0].split(b" "), b"", b""]
-        if method != b"GET" or path.decode("latin-1") != LIVE_PATH:
-            return last_words(404, f"only GET {LIVE_PATH} is answered here")
+        whole = answer_to(method, path.decode("latin-1"))
+        return whole.partition(END_OF_HEAD)[0] + END_OF_HEAD if method == b"HEAD" else whole
+
+    def answer_to(method: bytes, path: str) -> bytes:
+        if method not in {b"GET", b"HEAD"} or path != LIVE_PATH:
+            return last_words(404, f"only GET and HEAD {LIVE_PATH} are answered here")
         seconds = blocked_s()
         if seconds < blocked_after_s:
             return ALIVE

@@ -7,6 +7,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from tests.api.bodies import body
+from tests.api.raw_http import exchange, parse
 from tests.serving import RunningService
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"
@@ -19,6 +20,33 @@ def test_a_running_service_is_alive_and_ready(service: RunningService, path: str
 
     assert answer.status_code == 200
     assert answer.json() == {"status": path.removeprefix("/health/")}
+
+
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/health/ready", "/metrics", "/v1/models", "/v1/models/tiny"]
+)
+def test_head_is_answered_as_get_without_the_body(service: RunningService, path: str) -> None:
+    sent = f"HEAD {path} HTTP/1.1\r\nHost: test\r\n\r\n"
+    last = "GET /health/live HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+
+    received = exchange(service, (sent + last).encode())
+
+    head, _, rest = received.partition(b"\r\n\r\n")
+    answer = parse(head + b"\r\n\r\n")
+    assert answer.status == 200
+    assert int(answer.headers["content-length"]) > 0
+    assert answer.headers["content-type"] == service.client.get(path).headers["content-type"]
+    assert rest.startswith(b"HTTP/1.1 200 ")  # the connection is still in step
+    assert rest.endswith(b'{"status":"live"}')
+
+
+def test_head_where_there_is_nothing_to_get_is_refused_as_get_is(service: RunningService) -> None:
+    statuses = {
+        path: service.client.head(path).status_code
+        for path in ("/v1/rank", "/v1/models/nope", "/x")
+    }
+
+    assert statuses == {"/v1/rank": 405, "/v1/models/nope": 404, "/x": 404}
 
 
 def test_metrics_parse_as_prometheus_text(service: RunningService) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from app.api.liveness import MAX_CLIENTS, liveness_answered
 from app.api.server import bind
-from tests.api.raw_http import read_to_end
+from tests.api.raw_http import parse, read_to_end
 from tests.eventually import eventually
 from tests.serving import ServiceProcess, client_of, service_process
 
@@ -74,6 +74,21 @@ def test_a_loop_is_alive_until_it_has_been_blocked_for_too_long(
 ) -> None:
     with answering(lambda: blocked_s) as port, client_of(port) as probe:
         assert probe.get("/health/live").status_code == status
+
+
+@pytest.mark.parametrize("blocked_s", [0.0, 3600.0])
+def test_head_is_answered_as_get_without_the_body(blocked_s: float) -> None:
+    with answering(lambda: blocked_s) as port:
+        with connect(port) as client:
+            client.sendall(GET)
+            got = parse(read_to_end(client))
+        with connect(port) as client:
+            client.sendall(GET.replace(b"GET", b"HEAD"))
+            probed = parse(read_to_end(client))
+
+    assert probed.status == got.status
+    assert probed.content == b""
+    assert probed.headers["content-length"] == str(len(got.content))
 
 
 @pytest.mark.parametrize(
