@@ -17,8 +17,16 @@ class ConnectBudget:
     def take(self) -> bool:
         """Whether one more attempt may be made now; if so, it is counted."""
         now_s = self._clock()
-        is_full = len(self._attempts_s) == self._attempts_s.maxlen
-        if is_full and now_s - self._attempts_s[0] < WINDOW_S:
+        if self._room_in_s(now_s) > 0:
             return False
         self._attempts_s.append(now_s)
         return True
+
+    def room_in_s(self) -> float:
+        """Until one more attempt may be made; 0 where one may be made now."""
+        return self._room_in_s(self._clock())
+
+    def _room_in_s(self, now_s: float) -> float:
+        if len(self._attempts_s) < (self._attempts_s.maxlen or 0):
+            return 0.0
+        return max(0.0, WINDOW_S - (now_s - self._attempts_s[0]))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from redis.exceptions import TimeoutError as RedisTimeout
 
@@ -17,8 +18,8 @@ MAX_LINKS = 8  # reads of one kind share round trips, so that few are ever neede
 
 class RedisLinks:
     """As many connections as round trips at the same time, MAX_LINKS at most and no more than
-    that in a second: where no more may be opened now, those in use are waited for, first come,
-    first served. One whose round trip failed is never used again."""
+    that in a second: where no more may be opened now, those in use are waited for, or until one
+    may be, first come, first served. One whose round trip failed is never used again."""
 
     def __init__(
         self,
@@ -68,7 +69,9 @@ class RedisLinks:
                 if not self._in_use:
                     self._connects.labels("held_back").inc()
                     raise HeldBack(f"it was connected to {MAX_LINKS} times within a second")
-                await self._came_back.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._budget.room_in_s()):
+                        await self._came_back.wait()
             return link
 
     def _idle_link(self) -> RedisLink | None:

@@ -31,3 +31,19 @@ def test_after_a_second_there_are_attempts_again():
     now_s = 1.0
 
     assert [budget.take() for _ in range(3)] == [True, True, False]
+
+
+def test_how_long_to_wait_for_the_next_attempt_is_known():
+    now_s = 0.0
+    budget = ConnectBudget(2, clock=lambda: now_s)
+    assert budget.take()
+    now_s = 0.25
+    assert (budget.room_in_s(), budget.take()) == (0.0, True)
+    now_s = 0.5
+
+    room_in_s = budget.room_in_s()
+
+    assert not budget.take()
+    assert room_in_s == 0.5
+    now_s += room_in_s
+    assert budget.take()

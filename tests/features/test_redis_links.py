@@ -1,7 +1,7 @@
 """Where no more connections may be opened now, whoever asks waits for one that is in use."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,6 +11,7 @@ from app.features.redis_address import parse_address
 from app.features.redis_errors import REDIS_ERRORS, HeldBack
 from app.features.redis_links import MAX_LINKS, RedisLinks
 from app.monitoring.metrics import Metrics
+from tests.eventually import eventually_async
 from tests.features.redis_stores import IMPATIENT_S, PATIENT_S
 from tests.features.scripted_server import ScriptedServer, scripted_server
 
@@ -21,11 +22,13 @@ PONG = b"+PONG\r\n"
 
 
 @asynccontextmanager
-async def one_link_left(server: ScriptedServer) -> AsyncIterator[RedisLinks]:
+async def one_link_left(
+    server: ScriptedServer, clock: Callable[[], float] = lambda: 0.0
+) -> AsyncIterator[RedisLinks]:
     """All but one of the connections that are allowed were made and lost; time stands still."""
     address = parse_address(server.url)
     (place,) = address.places
-    links = RedisLinks(place, address.login, Metrics(), clock=lambda: 0.0)
+    links = RedisLinks(place, address.login, Metrics(), clock=clock)
     server.answers = [b""] * (MAX_LINKS - 1)
     try:
         for _ in range(MAX_LINKS - 1):
@@ -34,6 +37,10 @@ async def one_link_left(server: ScriptedServer) -> AsyncIterator[RedisLinks]:
         yield links
     finally:
         await links.close()
+
+
+async def has_received(server: ScriptedServer, chunks: int) -> bool:
+    return len(server.received) == chunks
 
 
 async def test_a_connection_in_use_is_waited_for():
@@ -84,5 +91,24 @@ async def test_a_connection_in_use_is_waited_for_no_longer_than_for_a_reply():
         with pytest.raises(RedisTimeout):
             await links.round_trip(PING, IMPATIENT_S)
 
+        hanging.cancel()
+        await asyncio.wait([hanging])
+
+
+async def test_a_connection_that_may_be_opened_again_is_not_waited_for():
+    now_s = 0.0
+    async with scripted_server() as server, one_link_left(server, lambda: now_s) as links:
+        hanging = asyncio.create_task(links.round_trip(PING, PATIENT_S))
+        await eventually_async(lambda: has_received(server, MAX_LINKS))
+        server.answers = [PONG] * 2
+        now_s = 0.999
+
+        waiting = [asyncio.create_task(links.round_trip(PING, PATIENT_S)) for _ in range(2)]
+        await asyncio.sleep(0)  # they begin, and may open none yet
+        now_s = 1.0
+        replies = await asyncio.gather(*waiting)
+
+        assert replies == [[b"PONG"]] * 2
+        assert not hanging.done()
         hanging.cancel()
         await asyncio.wait([hanging])
