@@ -22,7 +22,11 @@ def as_much_as_fits(
     """
     if ticket.deadline.remaining_s() <= 0:
         return features.user  # late is not the same as too many; the queue says so
-    *longer, (shortest, _) = parts_of_time(version.encoder.schema.max_behaviors)
+    behaviors = len(features.user.behaviors)
+    lengths = parts_of_time(version.encoder.schema.max_behaviors)
+    # Of lengths that leave as much of this history, the last has the largest part.
+    part_of = {min(length, behaviors): part for length, part in lengths}
+    *longer, (shortest, _) = part_of.items()
     ticket.least_cost_s = _cost_s(version, features, shortest)
     for length, part in longer:
         admission.now_costs(ticket, _cost_s(version, features, length))
@@ -40,6 +44,5 @@ def parts_of_time(longest: int) -> list[tuple[int, float]]:
 
 
 def _cost_s(version: LoadedVersion, features: RequestFeatures, length: int) -> float:
-    """Of the request with at most so many behaviors."""
-    behaviors = min(len(features.user.behaviors), length)
-    return version.costs.predict_s([Size(len(features.candidates), behaviors)])
+    """Of the request with so many behaviors."""
+    return version.costs.predict_s([Size(len(features.candidates), length)])

@@ -35,9 +35,14 @@ ADS = Candidates(
     [None] * 500,
     {"item_id": ["item-1"] * 500, "category_id": ["category-1"] * 500},
 )
-FEATURES = RequestFeatures.as_sent(
-    RankRequest("user-1", ADS, behaviors=history(*(f"item-{number}" for number in range(12))))
-)
+
+
+def with_behaviors(count: int) -> RequestFeatures:
+    behaviors = history(*(f"item-{number}" for number in range(count)))
+    return RequestFeatures.as_sent(RankRequest("user-1", ADS, behaviors=behaviors))
+
+
+FEATURES = with_behaviors(12)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,36 @@ def test_a_length_is_given_as_long_as_there_is_room_in_its_part_of_the_time(
 
     assert kept(version, room_s - 1e-6, priority=priority) == length
     assert kept(version, room_s + 1e-6, priority=priority) == length / 2
+
+
+class Inquired(Admission):
+    """Counts how often it is asked whether there is room."""
+
+    asked = 0
+
+    def fits(self, ticket: Ticket, part: float) -> bool:
+        self.asked += 1
+        return super().fits(ticket, part)
+
+    def check(self, ticket: Ticket) -> None:
+        self.asked += 1
+        super().check(ticket)
+
+
+@pytest.mark.parametrize(
+    ("behaviors", "lengths"), [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3), (12, 3)]
+)
+def test_room_is_asked_for_once_for_each_length_that_differs(version, behaviors, lengths):
+    now_s = time.monotonic()
+    admission, deadline = Inquired(threads=1, monotonic_s=lambda: now_s), Deadline(now_s + BUDGET_S)
+    ticket = admission.enter("normal", deadline, 0.0)
+    ahead_s = SHARES["normal"] * BUDGET_S  # so that only the shortest is left
+    admission.now_costs(admission.enter("normal", deadline, 0.0), ahead_s)
+
+    user = as_much_as_fits(admission, ticket, version, with_behaviors(behaviors))
+
+    assert len(user.behaviors) == min(behaviors, MAX_BEHAVIORS // 4)
+    assert admission.asked == lengths
 
 
 def test_what_is_kept_is_the_newest_and_all_that_it_costs(version):
