@@ -199,9 +199,14 @@ def open_store(
             sentinel_username=settings.redis_sentinel_username,
             sentinel_password=None if password is None else password.get_secret_value(),
         )
-    except (ValueError, OSError):
+    except ValueError:
         # The reason may quote a part of the password, where that has a `/` or `#` in it.
         raise StartupRefused(f"CTR_REDIS_URL: {REDIS_URL_RULE}") from None
+    except OSError as error:  # which quotes no path
+        raise StartupRefused(
+            "CTR_REDIS_URL: a file that its options name cannot be used: "
+            f"{error.strerror or type(error).__name__}"
+        ) from None
     return RedisStore(redis, max_stored_behaviors=settings.max_stored_behaviors)
 
 

@@ -17,6 +17,7 @@ from app.api.connection import Connection
 from app.api.lifecycle import ENGINES_SHARE, REQUESTS_SHARE, Lifecycle
 from app.errors import StartupRefused
 
+PORT_SETTING = "CTR_PORT"
 KEEP_ALIVE_S = 75  # longer than a load balancer's 60, so that it is never us who hangs up first
 # libuv accepts one connection per turn of the loop and descriptor, so that of 700 clients that came
 # at once while turns took 10 ms the last ones waited for four seconds.
@@ -144,7 +145,7 @@ def _never_collect_what_is_here() -> None:
     gc.freeze()
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, port_setting: str = PORT_SETTING) -> socket.socket:
     """Takes the address before models load. Raises StartupRefused when it is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -154,7 +155,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError, TypeError) as error:  # a name that is no host's is any of them
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise StartupRefused(f"cannot listen on {host}:{port}: {reason}") from None
+        raise _cannot_listen(host, port, port_setting, reason) from None
     return listener
 
 
@@ -164,5 +165,12 @@ def _accept(listener: socket.socket, backlog: int) -> tuple[str, int]:
     try:
         listener.listen(backlog)
     except OSError as error:
-        raise StartupRefused(f"cannot listen on {host}:{port}: {error.strerror}") from None
+        raise _cannot_listen(host, port, PORT_SETTING, error.strerror) from None
     return host, port
+
+
+def _cannot_listen(host: str, port: int, port_setting: str, reason: object) -> StartupRefused:
+    return StartupRefused(
+        f"cannot listen on {host}:{port}: {reason}; CTR_HOST must be an address of this machine, "
+        f"{port_setting} a free port"
+    )

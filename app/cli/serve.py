@@ -72,7 +72,7 @@ def _liveness(settings: "Settings", lifecycle: "Lifecycle") -> Iterator[int | No
         return
     blocked_after_s = settings.liveness_blocked_s
     with (
-        bind(settings.host, settings.liveness_port) as listener,
+        bind(settings.host, settings.liveness_port, port_setting="CTR_LIVENESS_PORT") as listener,
         liveness_answered(
             listener, lifecycle.heartbeat.blocked_s, blocked_after_s=blocked_after_s
         ) as port,

@@ -17,7 +17,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.retry import Retry
 
-from app.errors import StartupRefused
+from app.errors import StartupRefused, one_line
 
 START_TIMEOUT_S = 10.0
 RETRY_EVERY_S = 0.02
@@ -74,7 +74,9 @@ def _start(binary: str, socket: Path) -> "subprocess.Popen[bytes]":
             preexec_fn=prctl and partial(prctl, PR_SET_PDEATHSIG, signal.SIGTERM),  # noqa: PLW1509
         )
     except OSError as error:
-        raise StartupRefused(f"{binary} cannot be started: {error.strerror}") from error
+        raise StartupRefused(
+            f"{binary} cannot be started: {error.strerror}; CTR_REDIS_URL names a Redis that runs"
+        ) from error
 
 
 def _wait_until_ready(url: str) -> None:
@@ -84,4 +86,7 @@ def _wait_until_ready(url: str) -> None:
         with Redis.from_url(url, retry=retry) as client:
             client.ping()
     except RedisUnreachable as error:
-        raise StartupRefused(f"the embedded Redis did not start: {error}") from error
+        raise StartupRefused(
+            f"the embedded Redis did not start: {one_line(error)}; "
+            "CTR_REDIS_URL names a Redis that runs"
+        ) from error

@@ -22,7 +22,8 @@ def resolve_device(name: str, *, option: str = "CTR_DEVICE") -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise StartupRefused(
-            f"{option}={name}, but this machine has {torch.cuda.device_count()} CUDA devices"
+            f"{option}={name}, but this machine has {torch.cuda.device_count()} CUDA devices: "
+            "`cpu`, or `auto` for a GPU if there is one"
         )
     return device
 

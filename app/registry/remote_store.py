@@ -49,7 +49,9 @@ class RemoteStore(ModelStore):
             root = folder / hashlib.sha256(self._shown.encode()).hexdigest()[:16]
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StartupRefused(f"CTR_MODEL_COPIES: {error.strerror}") from None
+            raise StartupRefused(
+                f"CTR_MODEL_COPIES must be a folder that can be written to: {error.strerror}"
+            ) from None
         if place.folder is None:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         super().__init__(root, rules)
@@ -157,7 +159,11 @@ def _file_system(url: str) -> "tuple[AbstractFileSystem, str]":
     try:
         found = url_to_fs(url)
     except Exception as error:  # some protocols connect here, and each has errors of its own
-        raise StartupRefused(f"CTR_MODEL_STORE={url}: {_typed(error)}") from error
+        protocol, _, _ = url.partition("://")  # the rest may have a password in it
+        raise StartupRefused(
+            "CTR_MODEL_STORE must be a folder, or a URL that fsspec can read, which this "
+            f"{protocol}:// is not: {_typed(error)}"
+        ) from error
     return found
 
 

@@ -99,7 +99,10 @@ def choose_default(active: Mapping[str, str], configured: str | None) -> str | N
     Raises StartupRefused when nothing can be served or the configured one is not among them.
     """
     if not active:
-        raise StartupRefused("the model store has no active model: train one first")
+        raise StartupRefused(
+            "the model store (CTR_MODEL_STORE) has no active model: train one, or activate a "
+            "version, `ctr-serve models activate NAME@VERSION`"
+        )
     if configured is not None:
         if configured not in active:
             served = ", ".join(sorted(active))

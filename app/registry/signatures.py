@@ -31,7 +31,10 @@ class TrustedKeys:
         """Public keys in base64, separated by commas or spaces. Raises StartupRefused."""
         written = text.replace(",", " ").split()
         if not written:
-            raise StartupRefused("CTR_TRUSTED_KEYS has no key in it")
+            raise StartupRefused(
+                "CTR_TRUSTED_KEYS has no key in it: write public keys in base64 with commas "
+                "between them, or unset it"
+            )
         return cls([_public_key(one) for one in written])
 
     def check(self, reference: str, manifest: bytes, signature: bytes | None) -> None:

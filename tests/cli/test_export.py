@@ -76,5 +76,6 @@ def test_a_service_that_is_told_to_run_what_nobody_made_does_not_start(store):
 
     assert finished.returncode == 2
     assert finished.stderr == (
-        "ctr-serve: tiny@2 has no int8 runtime: `ctr-serve export tiny@2 --runtime int8` makes it\n"
+        "ctr-serve: CTR_RUNTIME=int8, but tiny@2 has no int8 runtime: "
+        "`ctr-serve export tiny@2 --runtime int8` makes it\n"
     )

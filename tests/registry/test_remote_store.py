@@ -377,12 +377,14 @@ def test_copies_of_a_process_are_gone_with_it(there):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("url", ["nonsense://x", "memory2://y/z"])
-def test_a_url_that_nothing_reads_refuses_to_start_in_one_line(url):
-    with pytest.raises(StartupRefused, match=f"CTR_MODEL_STORE={url}: ") as refused:
+@pytest.mark.parametrize("url", ["nonsense://x", "memory2://me:hunter2@y/z"])
+def test_a_url_that_nothing_reads_refuses_to_start_in_one_line_without_its_password(url):
+    with pytest.raises(StartupRefused, match=r"^CTR_MODEL_STORE must be a folder") as refused:
         open_model_store(url, ANY_VERSION, NOWHERE)
 
     assert len(str(refused.value).splitlines()) == 1
+    assert url.partition("://")[0] in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_a_place_that_cannot_be_reached_refuses_to_start_in_one_line():
@@ -397,7 +399,7 @@ def test_a_place_for_copies_that_is_none_refuses_to_start_in_one_line(there, tmp
     (tmp_path / "others").mkdir()
     (tmp_path / "others" / root.name).write_text("in the way")
 
-    with pytest.raises(StartupRefused, match=r"^CTR_MODEL_COPIES: File exists$"):
+    with pytest.raises(StartupRefused, match=r"^CTR_MODEL_COPIES must .*: File exists$"):
         remote(tmp_path / "others")
 
 

@@ -25,7 +25,7 @@ def test_the_default_is_what_is_configured_or_beyond_doubt(names, configured, ex
 
 
 def test_an_empty_store_refuses_to_start():
-    with pytest.raises(StartupRefused, match="no active model"):
+    with pytest.raises(StartupRefused, match=r"CTR_MODEL_STORE.* has no active model"):
         choose_default({}, None)
 
 

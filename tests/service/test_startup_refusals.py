@@ -75,7 +75,21 @@ def test_a_process_whose_port_is_taken_names_the_address(model_store: Path) -> N
         port = taken.getsockname()[1]
 
         assert_refused(
-            {"CTR_MODEL_STORE": str(model_store), "CTR_PORT": str(port)}, f"127.0.0.1:{port}"
+            {"CTR_MODEL_STORE": str(model_store), "CTR_PORT": str(port)},
+            f"127.0.0.1:{port}",
+            "CTR_PORT a free port",
+        )
+
+
+def test_a_process_whose_liveness_port_is_taken_names_that_one(model_store: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = {"CTR_PORT": "0", "CTR_LIVENESS_PORT": str(port)}
+
+        assert_refused(
+            {"CTR_MODEL_STORE": str(model_store), **settings},
+            f"127.0.0.1:{port}",
+            "CTR_LIVENESS_PORT a free port",
         )
 
 
@@ -192,6 +206,19 @@ def test_a_redis_url_that_cannot_be_used_is_refused_without_quoting_it(
     assert PASSWORD not in str(refusal.value)
 
 
+@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile"])
+def test_a_file_of_tls_that_is_not_there_is_told_from_a_wrong_url(
+    model_store: Path, tmp_path: Path, option: str
+) -> None:
+    url = f"rediss://:{PASSWORD}@localhost?{option}={tmp_path / 'missing.pem'}"
+
+    with pytest.raises(StartupRefused, match=r"^CTR_REDIS_URL: a file .*: No such file") as refusal:
+        build(Settings(model_store=model_store), url)
+
+    assert_one_line(refusal.value)
+    assert PASSWORD not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     "host", ["no.such.host.invalid", "a..b", "x" * 300, "ä" * 300, "192.0.2.1", "::zz"]
 )
@@ -201,6 +228,7 @@ def test_an_address_that_is_not_ours_is_refused_by_name(host: str) -> None:
 
     assert_one_line(refusal.value)
     assert host in str(refusal.value)
+    assert "CTR_HOST must be an address of this machine" in str(refusal.value)
     assert "Unknown error" not in str(refusal.value)
 
 
@@ -222,7 +250,10 @@ def test_of_two_services_that_start_at_once_on_one_port_the_second_is_refused() 
 def test_a_model_store_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
 
-    assert str(missing) in refusal_of(Settings(model_store=missing))
+    refusal = refusal_of(Settings(model_store=missing))
+
+    assert str(missing) in refusal
+    assert "CTR_MODEL_STORE" in refusal
 
 
 def test_an_empty_model_store_is_refused(tmp_path: Path) -> None:
@@ -290,7 +321,7 @@ def assert_one_line(refusal: StartupRefused) -> None:
     assert "\n" not in str(refusal)
 
 
-def assert_refused(settings: Mapping[str, str], named: str) -> None:
+def assert_refused(settings: Mapping[str, str], *named: str) -> None:
     finished = subprocess.run(  # noqa: S603 - our own command
         SERVE,
         cwd=PROJECT,
@@ -305,7 +336,7 @@ def assert_refused(settings: Mapping[str, str], named: str) -> None:
     assert finished.stdout == ""
     (line,) = finished.stderr.splitlines()
     assert line.startswith("ctr-serve: ")
-    assert named in line
+    assert all(one in line for one in named)
 
 
 def flip_a_bit(file: Path) -> None:

@@ -62,7 +62,10 @@ def open_export(
             return Named(_run(artifact, model, "auto", device, kept), runtime)
         case "torchscript":
             if device.type != "cpu":
-                raise StartupRefused(f"the torchscript runtime runs on the CPU, not on {device}")
+                raise StartupRefused(
+                    f"the torchscript runtime runs on the CPU, not on {device}: choose "
+                    "CTR_DEVICE=cpu, or another CTR_RUNTIME"
+                )
             return TorchScriptRuntime(path)
         case "aoti":
             model = trained_model(artifact).to(device)
@@ -90,7 +93,8 @@ def _export_of(artifact: Artifact, runtime: ExportedRuntime, device: torch.devic
     export = artifact.manifest.exports.get(export_name(runtime, device.type))
     if export is None:
         raise ArtifactRefused(
-            f"{artifact.reference} has no {export_name(runtime, device.type)} runtime: "
+            f"CTR_RUNTIME={runtime}, but {artifact.reference} has no "
+            f"{export_name(runtime, device.type)} runtime: "
             f"`ctr-serve export {artifact.reference} --runtime {runtime}` makes it"
         )
     if export.torch_version not in (None, torch.__version__):

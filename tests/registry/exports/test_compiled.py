@@ -103,5 +103,5 @@ def test_torchscript_is_refused_on_a_gpu(tmp_path):
     export(tmp_path, "torchscript")
     artifact = ModelStore(tmp_path).load("tiny", "2")
 
-    with pytest.raises(StartupRefused, match="the torchscript runtime runs on the CPU"):
+    with pytest.raises(StartupRefused, match=r"runs on the CPU, .* CTR_RUNTIME$"):
         load_runtime(artifact, "torchscript", torch.device("cuda:0"))

@@ -151,7 +151,8 @@ def test_a_runtime_that_was_never_exported_is_refused_with_the_command_that_make
     message = refusal(lambda: serve(store, "int8"))
 
     assert message == (
-        "tiny@2 has no int8 runtime: `ctr-serve export tiny@2 --runtime int8` makes it"
+        "CTR_RUNTIME=int8, but tiny@2 has no int8 runtime: "
+        "`ctr-serve export tiny@2 --runtime int8` makes it"
     )
 
 
