@@ -59,10 +59,13 @@ class HeldBatch:
     def __init__(self, engine: HeldEngine, jobs: Sequence[str]) -> None:
         if "unreadable" in jobs:
             raise KeyError(jobs)
-        self.work = self
         self._engine = engine
         self._jobs = jobs
         self._results: list[str] = []
+
+    @property
+    def work(self) -> "HeldBatch":
+        return self
 
     def run(self) -> None:
         self._results = self._engine(self._jobs)

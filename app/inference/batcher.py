@@ -42,8 +42,7 @@ class _Waiting(Generic[Job, Result]):
     job: Job
     size: Size
     deadline: Deadline
-    # None: too late. An error's traceback would refer to the frames of who asks, and those to this.
-    future: "asyncio.Future[Answer[Result] | None]"
+    future: "asyncio.Future[Answer[Result] | _Unanswered]"
     queued_at_s: float = field(default_factory=time.perf_counter)
     batch: "_Batch[Job, Result] | None" = None  # while it is with the workers
 
@@ -57,6 +56,18 @@ class Answer(Generic[Result]):
     prepare_s: float  # of the whole batch, as is the next
     compute_s: float
     batch_jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """Why a job has no answer. Not as an error: that would refer, by its traceback, to the frames
+    of who asks, and those to the future that has it."""
+
+    kind: type[DeadlineExceeded | EngineFailed]
+    detail: str
+
+
+TOO_LATE = _Unanswered(DeadlineExceeded, "the scores were not there in time")
 
 
 @dataclass(slots=True, eq=False)
@@ -132,19 +143,14 @@ class Batcher(Generic[Job, Result]):
         self._start_soon(loop)
         expiry = loop.call_later(deadline.remaining_s(), _expire, request)
         try:
-            answers = [await waiting.future for waiting in request]
+            return [_given(await waiting.future) for waiting in request]
         finally:
             expiry.cancel()
             for waiting in request:
                 self._leave_queue(waiting)
-                if not waiting.future.cancel() and not waiting.future.cancelled():
-                    waiting.future.exception()  # of several, the caller sees the first only
+                waiting.future.cancel()
                 if waiting.batch is not None:
                     self._withdraw_if_abandoned(waiting.batch, loop)
-        in_time = [answer for answer in answers if answer is not None]
-        if len(in_time) < len(answers):
-            raise DeadlineExceeded("the scores were not there in time")
-        return in_time
 
     def _admit(self, pairs: int, deadline: Deadline) -> None:
         if self._draining:
@@ -250,6 +256,7 @@ class Batcher(Generic[Job, Result]):
             failure = self._answer(batch, compute_s)
         if failure is not None:
             self._fail(batch.jobs, failure)
+            del failure  # its traceback may lead to this frame
             self._start_batches()
         if self._free_places == self._all_places and not self._queue:
             self._idle.set()
@@ -282,11 +289,18 @@ class Batcher(Generic[Job, Result]):
         if len(jobs) > 1:
             self._alone.extend(jobs)
         elif not jobs[0].future.done():
-            failed = EngineFailed(f"the engine failed: {type(error).__name__}")
-            jobs[0].future.set_exception(failed)
+            detail = f"the engine failed: {type(error).__name__}"
+            jobs[0].future.set_result(_Unanswered(EngineFailed, detail))
+
+
+def _given(answer: Answer[Result] | _Unanswered) -> Answer[Result]:
+    """Raises why there is none."""
+    if isinstance(answer, _Unanswered):
+        raise answer.kind(answer.detail)
+    return answer
 
 
 def _expire(request: Sequence[_Waiting[Any, Any]]) -> None:
     for waiting in request:
         if not waiting.future.done():
-            waiting.future.set_result(None)
+            waiting.future.set_result(TOO_LATE)

@@ -80,12 +80,18 @@ class ThreadWorkers:
 
 
 def _run(work: Runnable, done: Done, loop: asyncio.AbstractEventLoop) -> None:
-    """One callback leads back: a task and two futures would cost more."""
+    """One callback leads back: a task and two futures would cost more.
+
+    The failure has no name here: its traceback leads to this frame, which would hold it.
+    """
     started_s = time.perf_counter()
-    failure: Exception | None = None
+    with suppress(RuntimeError):  # it was given up, and the event loop is closed
+        loop.call_soon_threadsafe(done, _failure_of(work), time.perf_counter() - started_s)
+
+
+def _failure_of(work: Runnable) -> Exception | None:
     try:
         work.run()
     except Exception as error:  # noqa: BLE001 - whoever handed it over decides what it means
-        failure = error
-    with suppress(RuntimeError):  # it was given up, and the event loop is closed
-        loop.call_soon_threadsafe(done, failure, time.perf_counter() - started_s)
+        return error
+    return None

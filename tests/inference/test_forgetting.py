@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import gc
+import logging
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
-from app.errors import DeadlineExceeded
+from app.errors import DeadlineExceeded, EngineFailed
 from app.inference.batch_policy import BatchPolicy
+from app.inference.batcher import Batcher
 from app.monitoring.metrics import Metrics
 from tests.eventually import eventually_async
 from tests.fakes import HeldEngine, ask, held_batcher
@@ -23,6 +26,16 @@ class Job(str):
     """Text that can be watched."""
 
     __slots__ = ("__weakref__",)
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """What leaves now leaves by itself."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("gives_up", [False, True])
@@ -61,15 +74,36 @@ async def test_who_is_too_late_leaves_no_circle_of_references_behind():
             await ask(batcher, job, within_s=0.001)
         return weakref.ref(job)
 
-    gc.disable()
-    try:
+    with no_collection():
         watched = await ask_too_late()
         engine.let_go(2)
         await busy
         await ask(batcher, "next", within_s=HOUR_S)
         is_forgotten = watched() is None
-    finally:
-        gc.enable()
+
+    assert is_forgotten
+    await batcher.drain()
+
+
+@pytest.mark.parametrize("failing", ["bad", "unreadable", "lost"])
+async def test_who_the_engine_failed_leaves_no_circle_of_references_behind(monkeypatch, failing):
+    # pytest keeps what is logged, with the traceback and its frames.
+    monkeypatch.setattr(logging.getLogger(Batcher.__module__), "disabled", True)
+    engine = HeldEngine()
+    batcher = held_batcher(engine, POLICY, Metrics())
+    engine.let_go(2)
+
+    async def ask_in_vain() -> "weakref.ref[Job]":
+        job = Job(failing)
+        with contextlib.suppress(EngineFailed):
+            await ask(batcher, job, within_s=HOUR_S)
+        return weakref.ref(job)
+
+    with no_collection():
+        watched = await ask_in_vain()
+        engine.batches.clear()
+        await ask(batcher, "next", within_s=HOUR_S)
+        is_forgotten = watched() is None
 
     assert is_forgotten
     await batcher.drain()
