@@ -3,8 +3,8 @@
 Each finished run is a line of RESULTS, so that a stopped ablation goes on where it was; the table
 is written from these lines. Variants share everything that they do not name themselves.
 
-    python bench/ablation.py samples results.jsonl --seeds 7 8 9 --jobs 2
-    python bench/ablation.py samples results.jsonl --only dien din -- --max-behaviors 50 --epochs 20
+    python -m bench.ablation samples results.jsonl --seeds 7 8 9 --jobs 2
+    python -m bench.ablation samples results.jsonl --only dien din -- --max-behaviors 50 --epochs 20
 
 Options after `--` go to every `ctr-serve train`.
 """

@@ -5,7 +5,7 @@ is trained and published, and every kind of calibration is fitted on its validat
 table compares the CTRs of the test samples, which nothing was fitted to, with clicks and with the
 probabilities that the clicks were drawn with.
 
-    python bench/calibration.py
+    python -m bench.calibration
 """
 
 import argparse

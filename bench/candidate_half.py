@@ -136,7 +136,7 @@ def multiply_adds(artifact: Artifact, candidates: int, behaviors: int) -> int:
     config = artifact.manifest.architecture
     if not isinstance(config, DienConfig):
         raise SystemExit("only DIEN has both")
-    hidden = config.hidden_size
+    hidden = config.hidden_size or artifact.manifest.features.item_embedding_dim
     widths = (hidden, *config.attention_units, 1)
     net = sum(wide * out for wide, out in pairwise(widths))
     return candidates * behaviors * (net + 3 * hidden * hidden)

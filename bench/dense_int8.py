@@ -15,6 +15,7 @@ import importlib.util
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -84,7 +85,7 @@ def main() -> None:
     columns = {
         "attention ms": _median_ms({name: _attention(changed) for name, changed in models.items()}),
         "last MLP ms": _median_ms({name: _mlp(changed) for name, changed in models.items()}),
-        "request ms": _median_ms({name: lambda c=call: c(request) for name, call in score.items()}),
+        "request ms": _median_ms({name: partial(call, request) for name, call in score.items()}),
     }
     print(f"| dense layers | {' | '.join(columns)} | max Δp | ΔAUC |")
     print("|---|---:|---:|---:|---:|---:|")
@@ -96,7 +97,7 @@ def main() -> None:
 
 
 def _quantizers() -> Mapping[str, Quantize]:
-    by_torch = torch.ao.quantization.quantize_dynamic
+    by_torch: Callable[..., nn.Module] = torch.ao.quantization.quantize_dynamic
     found: dict[str, Quantize] = {
         "float32": lambda layers: layers,
         "int8, torch": lambda layers: by_torch(layers, {nn.Linear}, dtype=torch.qint8),
@@ -114,7 +115,9 @@ def _quantizers() -> Mapping[str, Quantize]:
         return layers
 
     found["int8, torchao"] = by_torchao
-    found["int8, torchao compiled"] = lambda layers: torch.compile(by_torchao(layers))
+    found["int8, torchao compiled"] = lambda layers: cast(
+        "nn.Module", torch.compile(by_torchao(layers))
+    )
     return found
 
 
@@ -126,10 +129,10 @@ def _with_dense(model: nn.Module, quantize: Quantize) -> Dien:
         raise SystemExit("this needs a DIEN with mlp attention")
     for interest in interests:
         split = SplitAttention(interest.attention.kind)
-        split.product = quantize(nn.Sequential(split.product))
-        split.rest = quantize(split.rest)
+        split.set_submodule("product", quantize(nn.Sequential(split.product)))
+        split.set_submodule("rest", quantize(split.rest))
         interest.attention.kind = split
-    changed.mlp = quantize(changed.mlp)
+    changed.set_submodule("mlp", quantize(changed.mlp))
     return changed
 
 

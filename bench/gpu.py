@@ -5,7 +5,7 @@ runtimes get prepared batches and take turns; a call ends when its scores are on
 copies and everything the device still had to do are in its time. Shown are medians. Each CPU
 runtime computes on one thread.
 
-    python bench/gpu.py dien --store model_store --device cuda:0
+    python -m bench.gpu dien --store model_store --device cuda:0
 
 Versions are loaded as for serving: their golden requests must be met on each device.
 """
@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from random_batch import draw_batch
 
 from app.core.batch import RaggedBatch
 from app.inference.device import resolve_device
@@ -29,6 +28,7 @@ from app.inference.torch_process import prepare_torch
 from app.registry.loaded_version import load_version
 from app.registry.model_store import ModelStore
 from app.registry.version_reference import resolve
+from bench.random_batch import draw_batch
 
 CPU = torch.device("cpu")
 WARM_UP_CALLS = 3

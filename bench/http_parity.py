@@ -4,7 +4,7 @@ Loads an interaction log into Redis without each user's last event, serves the m
 test user's positive and negative over HTTP, and compares AUC and logloss with offline scores of the
 same samples.
 
-Example: python bench/http_parity.py clicks.tsv.gz samples --store model_store --model dien
+Example: python -m bench.http_parity clicks.tsv.gz samples --store model_store --model dien
 """
 
 import argparse
@@ -20,13 +20,13 @@ from pathlib import Path
 
 import httpx
 import numpy as np
-from serving import running_service
 
 from app.features.embedded_redis import embedded_redis
 from app.registry.model_store import ModelStore
 from app.training.evaluation import evaluate
 from app.training.offline import score_samples
 from app.training.samples import read_samples
+from bench.serving import running_service
 
 CONCURRENCY = 16
 

@@ -3,7 +3,7 @@
 Prints requests/s, latency percentiles, the mean batch, where the time goes, memory and start-up.
 Requests are drawn from the model's own vocabulary; histories are written to a real Redis.
 
-Example: python bench/load.py --store model_store --model demo --duration-s 30
+Example: python -m bench.load --store model_store --model demo --duration-s 30
 """
 
 import argparse
@@ -18,13 +18,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from serving import RunningService, running_service
 
 from app.core.keys import keys_of
 from app.core.request import BehaviorSequence
 from app.features.embedded_redis import embedded_redis
 from app.features.redis_store import RedisStore, connect
 from app.registry.model_store import Artifact, ModelStore
+from bench.serving import RunningService, running_service
 
 USERS = 500
 REQUESTS = 500
@@ -55,7 +55,7 @@ end
 def main() -> None:
     options = parse_options()
     if shutil.which("wrk") is None:
-        sys.exit("bench/load.py needs wrk on PATH")
+        sys.exit("bench.load needs wrk on PATH")
     artifact = load_artifact(options.store, options.model)
     settings = {
         "CTR_MODEL_STORE": str(options.store),

@@ -159,7 +159,8 @@ def judged(outcomes: Outcomes, *, within_s: float, offered_s: float) -> dict[str
 
 def in_time(outcomes: Outcomes, within_s: float) -> NDArray[np.bool_]:
     latencies_s: Seconds = outcomes.latencies_s()
-    return (outcomes.status_N == OK) & (latencies_s <= within_s)
+    in_time_N: NDArray[np.bool_] = (outcomes.status_N == OK) & (latencies_s <= within_s)
+    return in_time_N
 
 
 def with_headers(wire: Wire, deadline_ms: float, priority: str) -> Wire:

@@ -10,7 +10,7 @@ divided as those runs were, and `the rest` is what no stage was charged: HTTP pa
 sockets, wake-ups.
 The floor is an application that reads the same body and sends an answer of the same size.
 
-Example: python bench/request_cost.py --candidates 100 --behaviors 50 --connections 1 8
+Example: python -m bench.request_cost --candidates 100 --behaviors 50 --connections 1 8
 """
 
 import argparse
@@ -23,15 +23,15 @@ from pathlib import Path
 from statistics import median
 
 import httpx
-from cpu_meter import CpuMeter, cpu_outside_of_kernel_s
-from in_process import floor_application, listening
-from load import load_artifact, run_wrk, write_histories, write_script
-from request_stages import STAGES, meter_stages
 
 from app.features.embedded_redis import embedded_redis
 from app.main import build_service, lifecycle_of
 from app.monitoring.logs import log_config
 from app.settings import Settings
+from bench.cpu_meter import CpuMeter, cpu_outside_of_kernel_s
+from bench.in_process import floor_application, listening
+from bench.load import load_artifact, run_wrk, write_histories, write_script
+from bench.request_stages import STAGES, meter_stages
 
 REST, TOTAL, FLOOR = "the rest", "total", "floor"
 WARM_UP_S = 1

@@ -1,6 +1,6 @@
 """Which functions belong to which stage of a request."""
 
-from cpu_meter import CpuMeter
+import orjson
 
 from app.api import rank_routes
 from app.api.request_context import RequestRecorder
@@ -12,6 +12,7 @@ from app.inference.fused.native_workers import NativeWorkers
 from app.ranking import ranker
 from app.registry.loaded_version import LoadedVersion
 from app.registry.servable import Servable
+from bench.cpu_meter import CpuMeter
 
 STAGES = (
     *("parse", "features", "hand-over", "encode", "rank", "render"),
@@ -30,7 +31,7 @@ def meter_stages(meter: CpuMeter) -> None:
     meter.functions("encode", LoadedVersion, "prepare")
     meter.functions("rank", ranker, "assemble")
     meter.functions("render", rank_routes, "to_answer")
-    meter.functions("render", rank_routes.orjson, "dumps")
+    meter.functions("render", orjson, "dumps")
     meter.functions("log, metrics", ranker.Ranker, "_count")
     meter.functions("log, metrics", RequestRecorder, "finish")
     meter.coroutines("framework", Shortcut, "_answer")

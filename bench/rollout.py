@@ -238,7 +238,8 @@ async def roll_out(service: RunningService, journal: Path, plan: dict[str, Any])
         while time.monotonic() < give_up_s:
             lines = lines_of(journal)
             if len(lines) >= before + 2:
-                return json.loads(lines[-1])
+                line: dict[str, Any] = json.loads(lines[-1])
+                return line
             await asyncio.sleep(LOOK_EVERY_S)
         shown = (await client.get(f"{service.url}/v1/models/{NAME}")).json()
     raise SystemExit(f"nothing was decided: {shown['rollout']}")
@@ -272,7 +273,8 @@ def replay(recorded: Path, store: Path) -> dict[str, Any]:
         capture_output=True,
         check=True,
     )
-    return json.loads(finished.stdout)
+    answer: dict[str, Any] = json.loads(finished.stdout)
+    return answer
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ turns, because a machine's speed drifts, and prints Markdown with ratios to the 
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from app.core.batch import RaggedBatch
-from app.core.schema import FeatureSchema
+from app.core.schema import FeatureSchema, SparseField
 from app.inference.torch_process import prepare_torch
 from app.registry.exports.exporting import ExportOptions, export_version
 from app.registry.exports.held_out import HeldOut, held_out_of
@@ -113,7 +114,7 @@ def _batch(schema: FeatureSchema, users: int) -> RaggedBatch:
     rng = np.random.default_rng(0)
     behaviors, candidates = users * schema.max_behaviors, users * 100
 
-    def rows(count: int, fields: tuple) -> np.ndarray:
+    def rows(count: int, fields: Sequence[SparseField]) -> NDArray[np.int64]:
         columns = [rng.integers(1, field.rows, count) for field in fields]
         return np.array(columns, np.int64).reshape(len(fields), count).T.copy()
 

@@ -4,7 +4,7 @@ Each version scores the test samples as it is served, with its calibration. Time
 alone, one user with 50 behaviors and 100 candidates on one thread; a machine's speed drifts, so
 base and version take turns and what is shown is the median of the ratios of such pairs.
 
-    python bench/smaller.py samples dien@1 dien-light dien-small mixed --store model_store
+    python -m bench.smaller samples dien@1 dien-light dien-small mixed --store model_store
 
 The first version is the base. The versions are made by `ctr-serve train`, `prune` and `ensemble`,
 see docs/smaller.md.
@@ -18,8 +18,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from random_batch import draw_batch
-
 from app.core.batch import RaggedBatch
 from app.inference.engine import Engine
 from app.inference.torch_process import prepare_torch
@@ -30,6 +28,7 @@ from app.training.evaluation import evaluate
 from app.training.offline import engine_of, score_samples
 from app.training.samples import read_samples
 from app.training.side_fields import fields_of
+from bench.random_batch import draw_batch
 
 WARM_UP_PAIRS = 5
 HEADER = (
@@ -101,7 +100,8 @@ def time_pairs(
     base: Artifact, version: Artifact, pairs: int
 ) -> tuple[Sequence[float], Sequence[float]]:
     """Milliseconds of the base's scores and of the version's, in turns."""
-    base_ms, own_ms = [], []
+    base_ms: list[float] = []
+    own_ms: list[float] = []
     sides = [
         (engine_of(artifact), draw_batch(artifact.manifest.features), times)
         for artifact, times in ((base, base_ms), (version, own_ms))

@@ -103,7 +103,7 @@ def _reference(
     artifact: Artifact, histories: Mapping[str, BehaviorSequence], bodies: Sequence[Body]
 ) -> list[CtrOfAds]:
     version = load_version(artifact, torch.device("cpu"), "reference")
-    answers = []
+    answers: list[CtrOfAds] = []
     for body in bodies:
         ads = body["candidates"]
         fields = {name: [ad[name] for ad in ads] for name in ("item_id", "category_id")}

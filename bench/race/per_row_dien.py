@@ -25,6 +25,10 @@ class NotExportable(Exception):
 class FixedDice(nn.Module):
     """Dice with its running statistics folded into a scale and a shift."""
 
+    scale: Tensor
+    mean: Tensor
+    alpha: Tensor
+
     def __init__(self, dice: Dice) -> None:
         super().__init__()
         statistics = dice.statistics

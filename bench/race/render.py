@@ -165,7 +165,8 @@ def _grid(results: Results) -> str:
 
 def _share_of_cut(runs: Sequence[Run]) -> float:
     """Of the good answers, those that scored less than the whole history."""
-    return sum(run["degraded"] for run in runs) / max(1, sum(_good(run) for run in runs))
+    cut: int = sum(run["degraded"] for run in runs)
+    return cut / max(1, sum(_good(run) for run in runs))
 
 
 def _good(run: Run) -> int:
