@@ -44,7 +44,7 @@ def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together fro
     admin_key: AdminKey,
     lifespan: Lifespan,
 ) -> Shortcut:
-    app = FastAPI(
+    app = HeadAsGet(
         title="ctr-serve",
         summary="Ranked, explained click-through rates within an ad server's deadline.",
         lifespan=lifespan,
@@ -56,7 +56,6 @@ def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together fro
     render_error, recorder = ErrorRenderer(metrics), RequestRecorder(metrics)
     add_error_handlers(app, render_error)
     app.add_middleware(RequestContextMiddleware, recorder=recorder)
-    app.add_middleware(HeadAsGet)
     app.include_router(rank_router(rank))
     shown = ShownModels(registry, rollouts)
     app.include_router(model_router(shown))

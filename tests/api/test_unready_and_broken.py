@@ -2,10 +2,12 @@
 
 import asyncio
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client.registry import Collector
 
 from app.main import load_models, version_loader
 from app.monitoring.metrics import Metrics
@@ -51,6 +53,26 @@ def test_a_bug_is_a_500_that_reveals_nothing(caplog: pytest.LogCaptureFixture) -
     assert DETAIL not in answer.text
     assert DETAIL in caplog.text
     assert metrics.registry.get_sample_value("ctr_requests_total", labels) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_bug_behind_any_route_is_a_500_with_a_request_id(method: str) -> None:
+    metrics = Metrics()
+    api = api_with(BuggyRanker(DETAIL), ServedModels({}, default=None), metrics)
+    metrics.registry.register(BuggyCollector())
+
+    answer = ask(api, method, "/metrics")
+
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+class BuggyCollector(Collector):
+    """A metric that cannot be read."""
+
+    def collect(self) -> NoReturn:
+        raise RuntimeError(DETAIL)
 
 
 def ask(api: FastAPI, method: str, path: str, *, json: object = None) -> httpx.Response:
