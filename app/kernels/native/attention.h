@@ -52,8 +52,8 @@ static void dot_attention(const struct interest *interest, struct user_states st
                         (struct start){0}, to);
         if (interest->softmax) softmax_over_steps(steps, vectors, to);
         for (int64_t i = 0; i < steps * width; i += LANES) {
-            vector weighed = load(to + i) * share;
-            store(attention_TL + i, head ? load(attention_TL + i) + weighed : weighed);
+            vector others = head ? load(attention_TL + i) : broadcast(0.0f);
+            store(attention_TL + i, multiply_add(load(to + i), broadcast(share), others));
         }
     }
 }

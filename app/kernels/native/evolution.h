@@ -5,28 +5,34 @@ struct fraction {
     vector numerator, denominator;
 };
 
-/* a is the attention and e = e^-x, where the update gate u = 1 / (1 + e) is the sigmoid of x. */
-ALWAYS_INLINE struct fraction written(const int evolution, vector e, vector a) {
+/* a is the attention and x what the update gate u = 1 / (1 + e^-x) is the sigmoid of. */
+ALWAYS_INLINE struct fraction written(const int evolution, vector x, vector a) {
     const vector one = broadcast(1.0f);
     switch (evolution) {
     case AGRU: return (struct fraction){a, one};
-    case AUGRU_PAPER: return (struct fraction){a, one + e};              /* a u */
-    case AUGRU_OFFICIAL: return (struct fraction){one + a * e, one + e}; /* a + (1 - a) u */
-    default: return (struct fraction){one, one + e}; /* u: AIGRU has scaled its inputs */
+    case AUGRU_PAPER: return (struct fraction){a, one_plus_exponential(-1.0f, x)}; /* a u */
+    case AUGRU_OFFICIAL: { /* a + (1 - a) u */
+        vector e = exponential(-1.0f, x);
+        return (struct fraction){multiply_add(a, e, one), one + e};
+    }
+    default: /* u: AIGRU has scaled its inputs */
+        return (struct fraction){one, one_plus_exponential(-1.0f, x)};
     }
 }
 
 /* h + share (tanh(x) - h), where tanh(x) = (1 - e) / (1 + e) with e = e^-2x. */
 ALWAYS_INLINE vector next_state(vector h, struct fraction share, vector x) {
     vector e = exponential(-2.0f, x);
-    vector change = (1.0f - h) - e * (1.0f + h);
-    return h + share.numerator * change * reciprocal(share.denominator * (1.0f + e));
+    vector change = multiply_add(-e, 1.0f + h, 1.0f - h);
+    vector divided = reciprocal(share.denominator * (1.0f + e));
+    return multiply_add(share.numerator * change, divided, h);
 }
 
 /* W x of a gate's unit, the same for all candidates but where attention scales it. */
 ALWAYS_INLINE vector gate_input(const struct cell *cell, int scaled, const float *input_G, int g,
                                 vector a) {
-    return scaled ? input_G[g] * a + cell->input_bias[g] : broadcast(input_G[g]);
+    vector input = broadcast(input_G[g]);
+    return scaled ? multiply_add(input, a, broadcast(cell->input_bias[g])) : input;
 }
 
 /* What is left of x under the reset gate. */
@@ -51,7 +57,7 @@ ALWAYS_INLINE void update(const struct cell *cell, const int evolution, int vect
             vector a = load(attention_L + v * LANES);
             vector u = gate_input(cell, scaled, input_G, hidden + j, a) + load(update_HL);
             vector new = gate_input(cell, scaled, input_G, 2 * hidden + j, a) + load(new_HL);
-            struct fraction share = written(evolution, exponential(-1.0f, u), a);
+            struct fraction share = written(evolution, u, a);
             store(h_HL, next_state(load(h_HL), share, new));
             update_HL += LANES, new_HL += LANES, h_HL += LANES;
         }

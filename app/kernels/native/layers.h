@@ -6,10 +6,13 @@ ALWAYS_INLINE vector activated(const int activation, const struct layer *layer, 
     case SIGMOID: return sigmoid(x);
     case TANH: return hyperbolic_tangent(x);
     case PRELU:
-        return VECTOR_MAX(x, broadcast(0.0f)) + layer->slope[o] * VECTOR_MIN(x, broadcast(0.0f));
+        return multiply_add(broadcast(layer->slope[o]), VECTOR_MIN(x, broadcast(0.0f)),
+                            VECTOR_MAX(x, broadcast(0.0f)));
     case DICE: {
-        vector p = sigmoid(x * layer->scale[o] + layer->shift[o]);
-        return x * (layer->slope[o] + p * (1.0f - layer->slope[o]));
+        vector p = sigmoid(
+            multiply_add(x, broadcast(layer->scale[o]), broadcast(layer->shift[o])));
+        const float slope = layer->slope[o];
+        return x * multiply_add(p, broadcast(1.0f - slope), broadcast(slope));
     }
     default: return x;
     }

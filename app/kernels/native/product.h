@@ -59,7 +59,7 @@ ALWAYS_INLINE void block(const int m, const int vectors, int inputs, struct left
         for (int i = 0; i < m; i++) {
             vector left = broadcast(from[i][k * a.k]);
             UNROLL
-            for (int v = 0; v < vectors; v++) sum[i][v] += left * right[v];
+            for (int v = 0; v < vectors; v++) sum[i][v] = multiply_add(left, right[v], sum[i][v]);
         }
     }
     UNROLL

@@ -53,10 +53,11 @@ static void step_of_user(const struct cell *cell, const float *projected_G, cons
         vector reset = sigmoid(load(projected_G + j) + load(memory.gates_G + j));
         vector update = sigmoid(load(projected_G + hidden + j) + load(memory.gates_G + hidden + j));
         vector product = load(memory.gates_G + 2 * hidden + j);
-        if (!cell->reset_before) product *= reset;
-        vector new = hyperbolic_tangent(load(projected_G + 2 * hidden + j) + product);
+        vector input = load(projected_G + 2 * hidden + j);
+        vector new = hyperbolic_tangent(cell->reset_before ? input + product
+                                                           : multiply_add(reset, product, input));
         vector before = load(before_H + j);
-        store(state_H + j, before + update * (new - before));
+        store(state_H + j, multiply_add(update, new - before, before));
     }
 }
 

@@ -25,6 +25,9 @@ typedef __m256 native;
 #define INTRINSIC(name) _mm256_##name
 #define ESTIMATE_RECIPROCAL _mm256_rcp_ps
 #else
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
 enum { LANES = 4, REGISTERS = 16 };
 #endif
 
@@ -49,11 +52,24 @@ ALWAYS_INLINE vector choose(integers mask, vector yes, vector no) {
 #define VECTOR_MAX(a, b) choose((a) > (b), (a), (b))
 #endif
 
+/* a b + c, rounded once where the instruction set can do that. Sums with a product say it, and the
+ * compiler fuses nothing by itself (-ffp-contract=off): GCC 14 does so or not by the width of
+ * vectors and the shape of a loop, and a score would depend on the tile its candidate lies in. */
+ALWAYS_INLINE vector multiply_add(vector a, vector b, vector c) {
+#if defined(INTRINSIC)
+    return (vector)INTRINSIC(fmadd_ps)((native)a, (native)b, (native)c);
+#elif defined(__aarch64__)
+    return (vector)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
 /* 1 / x, to 2 ulp: an estimate and one step of Newton's method. */
 ALWAYS_INLINE vector reciprocal(vector x) {
 #ifdef INTRINSIC
     vector estimate = (vector)ESTIMATE_RECIPROCAL((native)x);
-    return estimate * (2.0f - x * estimate);
+    return estimate * multiply_add(-x, estimate, broadcast(2.0f));
 #else
     return 1.0f / x;
 #endif
