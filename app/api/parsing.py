@@ -6,6 +6,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from app.api.candidate_columns import columns_of
+from app.api.plain_candidates import columns_of_plain, read_plain
 from app.api.wire import MAX_FIELD_NAME_CHARS, MAX_REPORTED_ERRORS, RankBody, RankOutline
 from app.core.request import RankRequest
 from app.errors import CtrError, FieldError, InvalidRequest, MalformedRequest
@@ -31,12 +32,15 @@ def parse_rank_fields(fields: Mapping[str, object]) -> RankRequest:
 
 
 def in_columns(body: bytes) -> RankRequest | None:
-    """Without an object per candidate; None unless all is well."""
+    """Without a model per candidate; None unless all is well."""
+    plain = read_plain(body)
     try:
-        outline = _rank_outline.validate_python(orjson.loads(body))
+        fields = orjson.loads(body) if plain is None else plain
+        outline = _rank_outline.validate_python(fields)
     except ValueError:  # of either: no JSON, or fields that cannot be accepted
         return None
-    candidates = columns_of(outline.candidates)
+    columns = columns_of if plain is None else columns_of_plain
+    candidates = columns(outline.candidates)
     if candidates is None or any(outline.errors_beside_candidates()):
         return None
     if outline.rank_by == "ecpm" and None in candidates.bids:

@@ -148,6 +148,33 @@ def test_an_integer_that_one_parser_rounds_is_left_to_the_other(number: int, lis
     assert field_by_field(content).candidates.fields["price"] == [number]
 
 
+@given(st.data())
+def test_no_byte_makes_a_body_that_only_the_fast_way_accepts(data: st.DataObject) -> None:
+    content = bytearray(json.dumps(body(candidates=[ad(1, bid=0.5), ad(2)])).encode())
+    first = data.draw(st.integers(0, len(content)))
+    content[first : first + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
+
+    fast, checked = in_columns(bytes(content)), accepted_field_by_field(bytes(content))
+
+    if fast is not None:
+        assert checked is not None
+        assert plain(fast) == plain(checked)
+
+
+@pytest.mark.parametrize(
+    "odd_text",
+    [b"\xff", b"\xed\xa0\x80", b"\xc0\xaf", b"\\ud800", b"\\udc00\\ud800", b"\n", b"\x00", b"\x1f"],
+)
+def test_text_that_is_no_unicode_and_raw_control_characters_are_refused_both_ways(
+    odd_text: bytes,
+) -> None:
+    content = b'{"user_id": "u", "candidates": [{"ad_id": "a%b"}]}' % odd_text
+
+    assert in_columns(content) is None
+    with pytest.raises(CtrError):
+        field_by_field(content)
+
+
 def test_the_last_of_two_equal_keys_counts_both_ways() -> None:
     content = b'{"user_id": 1, "user_id": "u", "candidates": [{"ad_id": 1, "ad_id": "a"}]}'
 
