@@ -1,9 +1,11 @@
 """DIEN and DIN on the CPU in one native call per batch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import pointer
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import accumulate
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,11 +18,14 @@ from app.inference.fused.support import FusedArchitecture
 from app.inference.fused.user_order import by_user, in_order
 from app.inference.fused.user_state_cache import UserStateCache, UserStates
 from app.inference.fused.weights import pack
+from app.kernels.addresses import address_of
 from app.kernels.library import Kernel
 from app.kernels.structures import Batch, Model, Task
 from app.models import factory
 
 CPU = torch.device("cpu")
+
+Number = TypeVar("Number", np.int64, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,8 @@ class KeptStates:
 class _Plan:
     """Whose states are computed, and from where on."""
 
-    states: list[NDArray[np.float32]]
-    earlier: list[NDArray[np.float32]]
+    states: list[UserStates]
+    earlier: list[UserStates]
     known: list[int]
     computed: list[tuple[str, UserStates]]  # to be kept, by user
 
@@ -91,13 +96,13 @@ class FusedRuntime:
     def _plan_user(self, plan: _Plan, user_id: str | None, rows: bytes, length: int) -> None:
         found = self._find(user_id, rows)
         if found is not None and found.rows == rows:
-            states, earlier, known = found.states, found.states, length
+            states, earlier, known = found, found, length
         else:
-            states = self._empty_states(length)
-            earlier = states if found is None else found.states
+            states = UserStates.of(rows, self._empty_states(length))
+            earlier = states if found is None else found
             known = 0 if found is None else len(found.rows) * length // len(rows)
             if user_id is not None:
-                plan.computed.append((user_id, UserStates(rows, states)))
+                plan.computed.append((user_id, states))
         plan.states.append(states)
         plan.earlier.append(earlier)
         plan.known.append(known)
@@ -130,33 +135,39 @@ class FusedWork:
         self._kept = kept
         users, candidates = len(batch.lengths_U), len(batch.user_of_C)
         longest = int(batch.lengths_U[batch.user_of_C].max(initial=0))
-        self._logits_C = np.empty(candidates, np.float32)
-        self._attention_CT = np.zeros((candidates, longest), np.float32)
-        arrays = {
+        rows = {
             "lengths_U": batch.lengths_U,
             "behaviors_NF": batch.behaviors_NF,
             "user_sparse_US": batch.user_sparse_US,
             "candidates_CF": batch.candidates_CF,
             "candidate_sparse_CS": batch.candidate_sparse_CS,
-            "user_dense_UD": batch.user_dense_UD,
-            "candidate_dense_CD": batch.candidate_dense_CD,
             "first_candidate_U": batch.user_of_C.searchsorted(np.arange(users + 1)),
-            "states_U": _addresses(plan.states),
-            "earlier_U": _addresses(plan.earlier),
+            "states_U": np.array([states.address for states in plan.states], np.int64),
+            "earlier_U": np.array([states.address for states in plan.earlier], np.int64),
             "known_U": np.array(plan.known, np.int64),
         }
-        self._arrays = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+        numbers = {
+            "user_dense_UD": batch.user_dense_UD,
+            "candidate_dense_CD": batch.candidate_dense_CD,
+        }
+        self._rows, addresses_of_rows = _end_to_end(rows)
+        self._numbers, addresses_of_numbers = _end_to_end(numbers)
+        scores = np.zeros(candidates * (1 + longest), np.float32)
+        self._logits_C = scores[:candidates]
+        self._attention_CT = scores[candidates:].reshape(candidates, longest)
         self._batch = Batch(
             users=users,
             candidates=candidates,
             longest=longest,
-            **{name: array.ctypes.data for name, array in self._arrays.items()},
+            **addresses_of_rows,
+            **addresses_of_numbers,
         )
+        logits_at = address_of(scores)
         self.task = Task(
             model=pointer(model),
             batch=pointer(self._batch),
-            logits_C=self._logits_C.ctypes.data,
-            attention_CT=self._attention_CT.ctypes.data,
+            logits_C=logits_at,
+            attention_CT=logits_at + self._logits_C.nbytes,
         )
 
     def run(self) -> None:
@@ -176,5 +187,9 @@ class FusedWork:
         return in_order(Scores(self._logits_C, self._attention_CT), self._order_C)
 
 
-def _addresses(arrays: Sequence[NDArray[np.float32]]) -> NDArray[np.uint64]:
-    return np.array([array.ctypes.data for array in arrays], np.uint64)
+def _end_to_end(arrays: Mapping[str, NDArray[Number]]) -> tuple[NDArray[Number], dict[str, int]]:
+    """All of them in one array, and where each begins: to ask an array for its address takes longer
+    than to copy most of them."""
+    together = np.concatenate([array.ravel() for array in arrays.values()])
+    begins = accumulate((array.nbytes for array in arrays.values()), initial=address_of(together))
+    return together, dict(zip(arrays, begins, strict=False))

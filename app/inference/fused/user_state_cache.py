@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.kernels.addresses import address_of
 from app.monitoring.metrics import Metrics
 
 ENTRY_BYTES: Final = 400  # of Python objects beside the arrays
@@ -20,6 +21,11 @@ class UserStates:
 
     rows: bytes  # int64 table rows of the behaviors, oldest first
     states: NDArray[np.float32]
+    address: int  # of the states
+
+    @classmethod
+    def of(cls, rows: bytes, states: NDArray[np.float32]) -> "UserStates":
+        return cls(rows, states, address_of(states))
 
     @property
     def bytes(self) -> int:

@@ -89,7 +89,7 @@ def test_users_of_a_batch_are_not_mixed_up(config, cache):
 
 
 def states_of(rows: bytes, floats: int = 1000) -> UserStates:
-    return UserStates(rows, np.zeros(floats, np.float32))
+    return UserStates.of(rows, np.zeros(floats, np.float32))
 
 
 def test_the_least_recently_used_leaves_first(metrics):
