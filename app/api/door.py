@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from app.api.limits import DEADLINE_HEADER, PRIORITY_HEADER, RequestLimits
 from app.core.deadline import Deadline
 from app.errors import Overloaded
 from app.inference.admission import PRIORITIES, Admission, Priority, Ticket
+from app.monitoring.histograms import Observations
 from app.monitoring.metrics import Metrics
 
 RANK_PATH = "/v1/rank"
@@ -98,7 +99,7 @@ class Door:
         shed.inc()
 
     @cached_property
-    def _of_answered_refusals(self) -> tuple[Counter, Histogram, Counter]:
+    def _of_answered_refusals(self) -> tuple[Counter, Observations, Counter]:
         """Looked up once: there are most of them when there is least time."""
         return (
             self.metrics.requests.labels(RANK_PATH, Overloaded.status),

@@ -4,7 +4,7 @@ import asyncio
 import time
 from contextlib import suppress
 
-from prometheus_client import Histogram
+from app.monitoring.histograms import Histogram
 
 BEAT_EVERY_S = 0.02
 REMEMBERED = 0.7  # of the last lag, one beat later

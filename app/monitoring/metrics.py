@@ -1,10 +1,11 @@
 """Every Prometheus collector, declared once; labels are bounded, never a user or an ad."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from app.monitoring.histograms import Histogram
 from app.monitoring.queues import Queues
 
 # 0.1 ms to 1.6 s in powers of two, with the budgets of ad servers (10, 25, 50, 100 ms) among them

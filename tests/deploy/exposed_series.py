@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.metrics import MetricWrapperBase
 
 from app.api.probe_routes import probe_router
 from app.api.problem import SHED_STATUSES
 from app.api.rank_routes import rank_router
 from app.errors import CtrError
+from app.monitoring.histograms import Histogram
 from app.monitoring.metrics import Metrics
 from tests.deploy.promql import NotPromql, selectors
 
@@ -52,7 +53,7 @@ class Series:
 @cache
 def families():
     metrics = Metrics()
-    own = [item for item in vars(metrics).values() if isinstance(item, MetricWrapperBase)]
+    own = [item for item in vars(metrics).values() if isinstance(item, MetricWrapperBase | Histogram)]
     found = {family.name: family for family in map(_own_family, own)}
     for name, kind in PROCESS.items():
         found[name] = Family(name, kind, frozenset())
@@ -143,9 +144,11 @@ def _known_values(name, label):
 
 def _own_family(collector):
     family = next(iter(collector.describe()))
-    kind = {Counter: "counter", Histogram: "histogram"}.get(type(collector), "gauge")
-    edges = frozenset(getattr(collector, "_upper_bounds", ()))
-    return Family(family.name, kind, frozenset(collector._labelnames), edges)
+    if isinstance(collector, Histogram):
+        labels, edges = frozenset(collector.label_names), frozenset(collector.bounds)
+        return Family(family.name, "histogram", labels, edges)
+    kind = "counter" if isinstance(collector, Counter) else "gauge"
+    return Family(family.name, kind, frozenset(collector._labelnames), frozenset())
 
 
 def _descendants(error):
