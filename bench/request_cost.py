@@ -16,7 +16,6 @@ Example: python -m bench.request_cost --candidates 100 --behaviors 50 --connecti
 import argparse
 import asyncio
 import json
-import logging.config
 import sys
 import tempfile
 from pathlib import Path
@@ -26,7 +25,7 @@ import httpx
 
 from app.features.embedded_redis import embedded_redis
 from app.main import build_service, lifecycle_of
-from app.monitoring.logs import log_config
+from app.monitoring.logs import configure_logging
 from app.settings import Settings
 from bench.cpu_meter import CpuMeter, cpu_outside_of_kernel_s
 from bench.in_process import floor_application, listening
@@ -46,7 +45,7 @@ def main() -> None:
     meter_stages(meter)
     with tempfile.TemporaryDirectory() as folder, embedded_redis() as redis_url:
         work = Path(folder)
-        log_to(work / "service.log", options.log_level)
+        configure_logging(options.log_level, path=str(work / "service.log"))
         asyncio.run(write_histories(redis_url, artifact, options.behaviors))
         script = write_script(work, artifact, options.candidates)
         settings = Settings(model_store=options.store, default_model=options.model, runtime="fused")
@@ -81,12 +80,6 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--log-level", default="INFO", help="WARNING: no line per request")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser.parse_args()
-
-
-def log_to(path: Path, level: str) -> None:
-    config = log_config(level)
-    config["handlers"]["stderr"] |= {"class": "logging.FileHandler", "filename": path}
-    logging.config.dictConfig(config)
 
 
 def answer_to_first(url: str, bodies: Path) -> bytes:

@@ -1,30 +1,54 @@
 """JSON lines on standard error: one per request, one per event."""
 
+import json
 import logging
 import logging.config
+from datetime import UTC, datetime
 from typing import Any
 
-FORMAT = "%(levelname)s %(name)s %(message)s"
+import orjson
+
+# What logging itself puts into a record; everything else there is what a line says besides.
+OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName"}
 
 
-def log_config(level: str) -> dict[str, Any]:
+class JsonLine(logging.Formatter):
+    """A record as one JSON object; what JSON has no form for is said as text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            **{name: said for name, said in vars(record).items() if name not in OWN_ATTRIBUTES},
+        }
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack_info"] = record.stack_info
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # a number of more than 64 bits, or names that are no text
+            return json.dumps(line, default=str)
+
+
+def _config(level: str, path: str | None) -> dict[str, Any]:
     """For `logging.config.dictConfig`; uvicorn's own lines become JSON too."""
+    to_stderr = {"class": "logging.StreamHandler"}
+    to_file = {"class": "logging.FileHandler", "filename": path}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "json": {
-                "()": "pythonjsonlogger.orjson.OrjsonFormatter",
-                "fmt": FORMAT,
-                "timestamp": "time",  # UTC, with its zone
-                "rename_fields": {"levelname": "level", "name": "logger"},
-            }
-        },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"level": level, "handlers": ["stderr"]},
+        "formatters": {"json": {"()": JsonLine}},
+        "handlers": {"all": {"formatter": "json", **(to_file if path else to_stderr)}},
+        "root": {"level": level, "handlers": ["all"]},
         "loggers": {"uvicorn.error": {"level": "WARNING"}},  # the service says where it listens
     }
 
 
-def configure_logging(level: str) -> None:
-    logging.config.dictConfig(log_config(level))
+def configure_logging(level: str, *, path: str | None = None) -> None:
+    """To standard error, or to a file."""
+    logging.config.dictConfig(_config(level, path))
+    # Of every record, and in no line: logging's own documentation says how to leave them out.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
