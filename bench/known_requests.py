@@ -85,4 +85,4 @@ def _offline(
     loaded = load_version(store.load(model, version), torch.device("cpu"))
     ranker = OfflineRanker(loaded, SentFeatures(print), MAX_BATCH_PAIRS)
     rows = (Row(number, parse_rank_body(orjson.dumps(body))) for number, body in enumerate(bodies))
-    return [{ad["ad_id"]: ad["ctr"] for ad in ranking.ranked} for _, ranking in ranker.rank(rows)]
+    return [{ad.ad_id: ad.ctr for ad in ranking.ranked} for _, ranking in ranker.rank(rows)]

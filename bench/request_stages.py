@@ -30,7 +30,7 @@ def meter_stages(meter: CpuMeter) -> None:
     meter.functions("hand-over", NativeWorkers, "_finish")
     meter.functions("encode", LoadedVersion, "prepare")
     meter.functions("rank", ranker, "assemble")
-    meter.functions("render", rank_routes, "to_answer")
+    meter.functions("render", rank_routes, "answer_json")
     meter.functions("render", orjson, "dumps")
     meter.functions("log, metrics", ranker.Ranker, "_count")
     meter.functions("log, metrics", RequestRecorder, "finish")

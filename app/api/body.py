@@ -1,10 +1,11 @@
 """Reading a body: no larger, and no longer, than the service allows."""
 
 import asyncio
+from contextlib import nullcontext
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
-from app.api.hanging_up import ClientLeft
+from app.api.hanging_up import CONNECTION, ClientLeft, TellingConnection
 from app.errors import BodyTooLarge, MalformedRequest
 
 
@@ -19,19 +20,28 @@ async def read_body(
         raise _too_large(max_bytes)
     body = bytearray()
     try:
-        async with asyncio.timeout(timeout_s):
-            async for chunk in request.stream():
-                body += chunk
+        # There is nothing to wait for with most: the head and the body come together.
+        async with nullcontext() if _is_there(request) else asyncio.timeout(timeout_s):
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientLeft
+                body += message.get("body", b"")
                 if len(body) > max_bytes:
                     raise _too_large(max_bytes)
+                more = message.get("more_body", False)
     except TimeoutError:
         raise MalformedRequest(
             f"{len(body)} bytes of the body arrived within {timeout_s:g} s, "
             f"Content-Length says {declared.decode('latin-1') or 'nothing'}"
         ) from None
-    except ClientDisconnect:
-        raise ClientLeft from None
     return bytes(body)
+
+
+def _is_there(request: Request) -> bool:
+    connection: TellingConnection | None = request.scope.get(CONNECTION)
+    return connection is not None and connection.has_whole_body()
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

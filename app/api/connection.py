@@ -92,6 +92,9 @@ class Connection(RefusingProtocol):
         if told is not None and self.lost.is_set():
             told()
 
+    def has_whole_body(self) -> bool:
+        return self._answering is not None and not self._answering.more_body
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
         cycle.scope[CONNECTION] = self  # type: ignore[literal-required]

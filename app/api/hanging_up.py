@@ -24,6 +24,10 @@ class TellingConnection(Protocol):
         """Nobody but this one; at once where it is lost already."""
         ...
 
+    def has_whole_body(self) -> bool:
+        """Of the request that it asks now."""
+        ...
+
 
 async def unless_client_leaves(request: Request, answer: Awaitable[Answer]) -> Answer:
     """Cancels the answer as soon as the client closes its connection. Raises ClientLeft.

@@ -29,8 +29,6 @@ class PlainCandidate(Struct, forbid_unknown_fields=True, gc=False):
     bid: Bid | None = None
 
 
-
-
 _Candidates = Annotated[list[PlainCandidate], Meta(min_length=1, max_length=MAX_CANDIDATES)]
 _decoder = Decoder(
     defstruct(

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +15,7 @@ from app.api.parsing import parse_rank_body
 from app.api.request_context import RequestContext, context_of
 from app.api.shortcut import Endpoint
 from app.api.wire import RankBody
-from app.api.wire_answer import RankAnswer, to_answer
+from app.api.wire_answer import RankAnswer, answer_json
 from app.core.deadline import Deadline
 from app.core.keys import key_of
 from app.core.request import Ranking, RankRequest
@@ -54,7 +53,7 @@ def rank_endpoint(ranker: Ranker, door: Door, limits: RequestLimits) -> Endpoint
             )
             computed = batch_jobs > 0
             with context.times.measure("render"):
-                content = orjson.dumps(to_answer(ranking, context.request_id))
+                content = answer_json(ranking, context.request_id)
             if deadline.remaining_s() < -TOLERANCE_S:
                 raise DeadlineExceeded("the answer was ready, but too late")
             _log(context, rank_request, ranking, batch_jobs)

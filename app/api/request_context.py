@@ -6,12 +6,14 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.deadline import STAGES, StageTimes
+from app.monitoring.logs import EventRecord
 from app.monitoring.metrics import Metrics
 
 REQUEST_ID = "x-request-id"
@@ -60,32 +62,37 @@ class RequestRecorder:
     """Counts, times and logs requests once they are answered."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
+        # Looked up once: routes and statuses are few.
+        self._requests_of = cache(metrics.requests.labels)
+        self._seconds_of = cache(metrics.request_seconds.labels)
         self._stage_seconds = {stage: metrics.stage_seconds.labels(stage) for stage in STAGES}
 
     def finish(self, context: RequestContext, method: str, route: str, status: int) -> None:
         seconds = context.elapsed_s()
-        self._metrics.requests.labels(route, status).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds, _exemplar(context))
+        self._requests_of(route, status).inc()
+        self._seconds_of(route).observe(seconds, _exemplar(context))
         for stage, stage_seconds in context.times.seconds.items():
             self._stage_seconds[stage].observe(stage_seconds)
         if route.startswith(("/health", "/metrics")) and status < 500:
             return  # probes and scrapes would drown everything else
         if not log.isEnabledFor(logging.INFO):
             return
-        log.info(
-            "request",
-            extra={
-                "request_id": context.request_id,
-                "method": method,
-                "route": route,
-                "status": status,
-                "duration_ms": round(seconds * 1e3, 3),
-                "stages_ms": {
-                    stage: round(value * 1e3, 3) for stage, value in context.times.seconds.items()
+        stages_ms = {stage: _ms(value) for stage, value in context.times.seconds.items()}
+        log.handle(
+            EventRecord(
+                log.name,
+                logging.INFO,
+                "request",
+                {
+                    "request_id": context.request_id,
+                    "method": method,
+                    "route": route,
+                    "status": status,
+                    "duration_ms": _ms(seconds),
+                    "stages_ms": stages_ms,
+                    **context.log,
                 },
-                **context.log,
-            },
+            )
         )
 
 
@@ -129,6 +136,11 @@ def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
 def _new_request_id() -> str:
     """As long as a UUID; told apart, not kept secret, so that it need not ask the system."""
     return f"{random.getrandbits(128):032x}"
+
+
+def _ms(seconds: float) -> float:
+    """To the microsecond; `round` takes three times as long."""
+    return int(seconds * 1e6) / 1e3
 
 
 def _exemplar(context: RequestContext) -> dict[str, str] | None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypedDict
+from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from app.core.keys import Keys
@@ -69,6 +70,8 @@ class UserContext:
 
     def with_newest(self, count: int) -> "UserContext":
         """The same user with no more than the last `count` behaviors."""
+        if len(self.behaviors) <= count:
+            return self
         return replace(self, behaviors=self.behaviors.newest(count))
 
 
@@ -99,8 +102,9 @@ class AttendedBehavior:
     weight: float
 
 
-class RankedCandidate(TypedDict):
-    """One ad of the answer; a dict, which is made and rendered in a third of an object's time."""
+class RankedCandidate(Struct, gc=False):
+    """One ad of the answer; made and rendered in less time than a dict, which a collector of
+    garbage would have to look at."""
 
     ad_id: str
     rank: int

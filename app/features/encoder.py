@@ -105,7 +105,7 @@ def _behavior_seconds(histories: Sequence[BehaviorSequence]) -> Rows:
 
 
 # A field's values over a batch, and for how many consecutive rows each stands; None: one each.
-_Column = tuple[list[FieldValue], list[int] | None]
+_Column = tuple[Sequence[FieldValue], list[int] | None]
 _ColumnOf = Callable[[str], _Column]
 Column = TypeVar("Column", Rows, Doubles)
 
@@ -123,7 +123,7 @@ def _candidate_column(requests: Sequence[Job], found_anywhere: Set[str], name: s
     if name not in found_anywhere:
         columns = [ads.fields.get(name, ()) for _, ads in requests]
         if all(columns):
-            return list(chain.from_iterable(columns)), None
+            return (columns[0] if len(columns) == 1 else list(chain.from_iterable(columns))), None
     values: list[FieldValue] = []
     repeats: list[int] = []
     for user, ads in requests:

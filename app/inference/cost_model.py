@@ -112,5 +112,7 @@ def _counts(sizes: Iterable[Size]) -> tuple[int, int, int]:
     return jobs, candidates, pairs
 
 
-def _dot(seconds_each: Iterable[float], counts: Iterable[int]) -> float:
-    return float(sum(map(mul, seconds_each, counts)))
+def _dot(seconds_each: Sequence[float], counts: tuple[int, int, int]) -> float:
+    of_job, of_candidate, of_pair = seconds_each
+    jobs, candidates, pairs = counts
+    return of_job * jobs + of_candidate * candidates + of_pair * pairs

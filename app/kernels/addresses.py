@@ -5,12 +5,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+_NOTHING = bytearray(1)  # where an array without numbers is said to lie
+
 
 def address_of(array: NDArray[Any]) -> int:
     """Of an array that is contiguous and writable; it must outlive whoever uses the address.
 
     `array.ctypes.data` makes a helper object each time, and takes more than twice as long.
     """
-    if not array.size:
-        return array.ctypes.data  # there is nothing to share
-    return ctypes.addressof(ctypes.c_char.from_buffer(array.data))
+    shared = array.data if array.size else _NOTHING
+    return ctypes.addressof(ctypes.c_char.from_buffer(shared))

@@ -35,7 +35,8 @@ class Observations:
         self._counts[bucket] += 1
         self._sum += value
         if exemplar is not None:
-            self._exemplars[bucket] = Exemplar(exemplar, value, time.time())
+            now_s = time.time()  # noqa: TID251 - Prometheus puts it on its own time line
+            self._exemplars[bucket] = Exemplar(exemplar, value, now_s)
 
     @contextmanager
     def time(self) -> Iterator[None]:

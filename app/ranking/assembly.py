@@ -1,12 +1,13 @@
 """From the scores of a request to its answer: the only way from logits to ranked CTRs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.core.batch import Doubles, Floats
 from app.core.calibration import ctr_of
-from app.core.request import RankedCandidate, Ranking, RankRequest
+from app.core.request import AttendedBehavior, RankedCandidate, Ranking, RankRequest
 from app.features.feature_reader import RequestFeatures
 from app.ranking.explanation import Explainer
 from app.ranking.ladder import Shortfall, shortfall_of
@@ -55,19 +56,18 @@ def _ranking(
     ctr_C, attention_CT, shortfall = judgment.ctr_C, judgment.attention_CT, judgment.shortfall
     ecpm_C = ecpm_of(ctr_C, request.candidates.bids)
     behaviors = features.user.behaviors.newest(attention_CT.shape[1])
-    explainer = Explainer(behaviors, version.encoder.vocabularies, request.raw_ids)
     order = best_first(ctr_C, ecpm_C, request.rank_by, request.top_k)
-    ad_ids, ctrs = request.candidates.ad_ids, ctr_C.tolist()
-    ranked: list[RankedCandidate] = [
-        {
-            "ad_id": ad_ids[index],
-            "rank": rank,
-            "ctr": ctrs[index],
-            "ecpm": ecpm_C[index],
-            "attention": explainer.most_attended(attention_CT[index], request.explain)
-            if request.explain
-            else (),
+    attention: dict[int, Sequence[AttendedBehavior]] = {}  # of candidates that are explained
+    if request.explain:
+        explainer = Explainer(behaviors, version.encoder.vocabularies, request.raw_ids)
+        attention = {
+            index: explainer.most_attended(attention_CT[index], request.explain) for index in order
         }
+    ad_ids, ctrs = request.candidates.ad_ids, ctr_C.tolist()
+    ranked = [
+        RankedCandidate(
+            ad_ids[index], rank, ctrs[index], ecpm_C[index], attention[index] if attention else ()
+        )
         for rank, index in enumerate(order, start=1)
     ]
     return Ranking(

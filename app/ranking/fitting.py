@@ -1,5 +1,7 @@
 """How much of a history is scored: the longer the queue, the less, down to the shortest length."""
 
+from functools import cache
+
 from app.core.ladder import truncated_lengths
 from app.core.request import UserContext
 from app.features.feature_reader import RequestFeatures
@@ -37,6 +39,7 @@ def as_much_as_fits(
     return features.user.with_newest(shortest)
 
 
+@cache
 def parts_of_time(longest: int) -> list[tuple[int, float]]:
     """Lengths, most first, and in which part of its time a request must find room for each."""
     lengths = (longest, *truncated_lengths(longest))

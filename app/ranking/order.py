@@ -12,10 +12,11 @@ IMPRESSIONS_PER_MILLE = 1000.0
 
 def ecpm_of(ctr_C: Doubles, bids: Sequence[float | None]) -> list[float | None]:
     """Expected revenue of a thousand impressions at a price per click; None without a bid."""
-    return [
-        None if bid is None else IMPRESSIONS_PER_MILLE * bid * ctr
-        for bid, ctr in zip(bids, ctr_C.tolist(), strict=True)
-    ]
+    bid_C = np.array(bids, np.float64)  # no bid is no number there
+    ecpm_C: list[float | None] = (IMPRESSIONS_PER_MILLE * bid_C * ctr_C).tolist()
+    if np.isnan(bid_C).any():
+        return [None if bid is None else ecpm for bid, ecpm in zip(bids, ecpm_C, strict=True)]
+    return ecpm_C
 
 
 def best_first(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -73,7 +73,7 @@ class Servable:
         self._holders = 0
         self._left = asyncio.Event()  # by the last holder
         self._batcher = Batcher(
-            partial(_prepare, version, metrics.unknown_ids),
+            partial(_prepare, version, _unknown_by_field(version, metrics.unknown_ids)),
             version.runtime.open_workers(running.threads, name),
             policy,
             version.costs,
@@ -161,9 +161,17 @@ def _shown_labels(version: LoadedVersion) -> tuple[str, str, str, str]:
     return manifest.name, manifest.version, manifest.architecture.name, device
 
 
-def _prepare(version: LoadedVersion, unknown_ids: Counter, jobs: Sequence[Job]) -> PreparedBatch:
+def _unknown_by_field(version: LoadedVersion, unknown_ids: Counter) -> Mapping[str, Counter]:
+    fields = version.encoder.schema.sparse_fields
+    return {field.name: unknown_ids.labels(field.name) for field in fields}
+
+
+def _prepare(
+    version: LoadedVersion, unknown_ids: Mapping[str, Counter], jobs: Sequence[Job]
+) -> PreparedBatch:
     """Not a method: a servable that refers to itself is freed late, if ever."""
     prepared = version.prepare(jobs)
     for field, count in prepared.encoded.unknown.by_field.items():
-        unknown_ids.labels(field).inc(count)
+        if count:
+            unknown_ids[field].inc(count)
     return prepared

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import orjson
-
-from app.api.wire_answer import to_answer
+from app.api.wire_answer import answer_json
 from app.core.request import Ranking
 from app.scoring.answers import Write
 from app.scoring.rows import Row
@@ -24,7 +22,7 @@ def write_answers(rankings: Iterable[tuple[Row, Ranking]], write: Write) -> Writ
     """One answer per row, shaped like the service's; the row's number is its request id."""
     rows = candidates = degraded = 0
     for row, ranking in rankings:
-        write(orjson.dumps(to_answer(ranking, str(row.number))))
+        write(answer_json(ranking, str(row.number)))
         rows += 1
         candidates += len(row.request.candidates)
         degraded += ranking.degraded is not None

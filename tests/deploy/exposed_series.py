@@ -53,7 +53,9 @@ class Series:
 @cache
 def families():
     metrics = Metrics()
-    own = [item for item in vars(metrics).values() if isinstance(item, MetricWrapperBase | Histogram)]
+    own = [
+        item for item in vars(metrics).values() if isinstance(item, MetricWrapperBase | Histogram)
+    ]
     found = {family.name: family for family in map(_own_family, own)}
     for name, kind in PROCESS.items():
         found[name] = Family(name, kind, frozenset())

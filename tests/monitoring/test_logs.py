@@ -2,19 +2,18 @@
 
 import json
 import logging
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.monitoring.logs import JsonLine
+from app.monitoring.logs import EventRecord, JsonLine
 
 log = logging.getLogger("app.anything")
 
 
-def line_of(message: str, *args: object, **record: Any) -> Any:  # noqa: ANN401 - JSON
+def line_of(message: str, *args: object, **record: Any) -> Any:
     """What is written of a record; json.loads would not accept a second line."""
     made = log.makeRecord(log.name, logging.WARNING, "a.py", 1, message, args, None, **record)
     text = JsonLine().format(made)
@@ -36,15 +35,15 @@ def test_a_line_says_when_who_and_what() -> None:
 
 
 def test_an_error_brings_its_traceback_along() -> None:
-    try:
-        raise LookupError("nobody")
-    except LookupError:
-        line = line_of("failed", sinfo="who asked", extra={})
-        made = log.makeRecord(log.name, logging.ERROR, "a.py", 1, "failed", (), sys.exc_info())
-        with_error = json.loads(JsonLine().format(made))
+    error = LookupError("nobody")
+    made = log.makeRecord(
+        log.name, logging.ERROR, "a.py", 1, "failed", (), (type(error), error, None), sinfo="where"
+    )
 
-    assert line["stack_info"] == "who asked"
-    assert with_error["exc_info"].endswith("LookupError: nobody")
+    line = json.loads(JsonLine().format(made))
+
+    assert line["exc_info"].endswith("LookupError: nobody")
+    assert line["stack_info"] == "where"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_an_error_brings_its_traceback_along() -> None:
     [
         (Path("/store"), "/store"),
         (2**70, 2**70),
-        ({1, 1}, "{1}"),
+        ({1}, "{1}"),
         (float("nan"), None),
         ("two\nlines", "two\nlines"),
         ({2**70: "large"}, {str(2**70): "large"}),
@@ -60,3 +59,19 @@ def test_an_error_brings_its_traceback_along() -> None:
 )
 def test_whatever_is_said_finds_its_way_into_the_line(said: object, written: object) -> None:
     assert line_of("said", extra={"what": said})["what"] == written
+
+
+def test_a_record_of_an_event_is_written_like_any_other() -> None:
+    said = {"request_id": "r-1", "status": 200}
+    usual = log.makeRecord(log.name, logging.INFO, "a.py", 1, "request", (), None, extra=said)
+
+    event = EventRecord(log.name, logging.INFO, "request", said)
+
+    lines = [json.loads(JsonLine().format(record)) for record in (usual, event)]
+    assert all(line.pop("time") for line in lines)
+    assert lines[0] == lines[1]
+    assert (
+        logging.Formatter("%(levelname)s %(name)s:%(filename)s:%(lineno)d %(message)s")
+        .format(event)
+        .endswith("request")
+    )

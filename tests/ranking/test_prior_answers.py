@@ -138,9 +138,9 @@ async def test_a_failing_engine_leaves_the_prior_of_every_ad(root):
             ADS.ad_ids, ADS.fields["item_id"], ADS.fields["category_id"], strict=True
         )
     }
-    assert {one["ad_id"]: one["ctr"] for one in ranking.ranked} == pytest.approx(expected)
+    assert {one.ad_id: one.ctr for one in ranking.ranked} == pytest.approx(expected)
     assert expected["ad-4"] == MEAN_CTR
-    ctrs = [one["ctr"] for one in ranking.ranked]
+    ctrs = [one.ctr for one in ranking.ranked]
     assert ctrs == sorted(ctrs, reverse=True)
     assert (ranking.degraded, ranking.degraded_reason) == ("prior", "engine-failed")
     assert (ranking.behaviors, ranking.unknown_items) == (0, 2)
@@ -165,10 +165,10 @@ async def test_revenue_and_the_best_k_are_of_the_prior(root):
     async with ranker_of(failing(root, metrics), metrics) as ranker:
         ranking = await rank(ranker, replace(REQUEST, candidates=bids, rank_by="ecpm", top_k=2))
 
-    assert {one["ad_id"] for one in ranking.ranked} == {"ad-2", "ad-4"}
+    assert {one.ad_id for one in ranking.ranked} == {"ad-2", "ad-4"}
     bid_of = dict(zip(bids.ad_ids, bids.bids, strict=True))
     for one in ranking.ranked:
-        assert one["ecpm"] == 1000 * bid_of[one["ad_id"]] * one["ctr"]
+        assert one.ecpm == 1000 * bid_of[one.ad_id] * one.ctr
 
 
 async def test_no_behavior_explains_a_prior(root):
@@ -176,7 +176,7 @@ async def test_no_behavior_explains_a_prior(root):
     async with ranker_of(failing(root, metrics), metrics) as ranker:
         ranking = await rank(ranker, replace(REQUEST, explain=3))
 
-    assert [list(one["attention"]) for one in ranking.ranked] == [[]] * len(ADS)
+    assert [list(one.attention) for one in ranking.ranked] == [[]] * len(ADS)
 
 
 async def test_versions_without_a_table_give_every_ad_the_mean(root):
@@ -184,8 +184,8 @@ async def test_versions_without_a_table_give_every_ad_the_mean(root):
     async with ranker_of(failing(root, metrics, "older"), metrics) as ranker:
         ranking = await rank(ranker)
 
-    assert [one["ctr"] for one in ranking.ranked] == [MEAN_CTR] * len(ADS)
-    assert [one["ad_id"] for one in ranking.ranked] == ADS.ad_ids
+    assert [one.ctr for one in ranking.ranked] == [MEAN_CTR] * len(ADS)
+    assert [one.ad_id for one in ranking.ranked] == ADS.ad_ids
 
 
 async def test_the_model_has_until_shortly_before_the_deadline(root):

@@ -88,7 +88,7 @@ def store_history(redis_url: str, *items: str) -> None:
 
 
 def ctrs(ranking) -> dict[str, float]:
-    return {ranked["ad_id"]: ranked["ctr"] for ranked in ranking.ranked}
+    return {ranked.ad_id: ranked.ctr for ranked in ranking.ranked}
 
 
 async def test_a_stored_history_ranks_as_the_same_history_inline(root, redis_url):
@@ -110,11 +110,11 @@ async def test_ads_are_ranked_by_their_ctr_with_ecpm_where_there_is_a_bid(root, 
     async with open_ranker(root, redis_url) as ranker:
         ranking = await rank(ranker)
 
-    assert [ranked["rank"] for ranked in ranking.ranked] == [1, 2, 3, 4]
+    assert [ranked.rank for ranked in ranking.ranked] == [1, 2, 3, 4]
     assert sorted(ctrs(ranking)) == ADS.ad_ids
     in_order = list(ctrs(ranking).values())
     assert in_order == sorted(in_order, reverse=True)
-    ecpms = {ranked["ad_id"]: ranked["ecpm"] for ranked in ranking.ranked}
+    ecpms = {ranked.ad_id: ranked.ecpm for ranked in ranking.ranked}
     assert ecpms == {
         "ad-1": 500 * ctrs(ranking)["ad-1"],
         "ad-2": 4000 * ctrs(ranking)["ad-2"],
@@ -130,9 +130,9 @@ async def test_by_ecpm_the_best_bid_comes_first_and_top_k_cuts(root, redis_url):
     async with open_ranker(root, redis_url) as ranker:
         ranking = await rank(ranker, request)
 
-    revenues = [ranked["ecpm"] for ranked in ranking.ranked]
-    assert [ranked["rank"] for ranked in ranking.ranked] == [1, 2]
-    assert {ranked["ad_id"] for ranked in ranking.ranked} == {"ad-2", "ad-4"}
+    revenues = [ranked.ecpm for ranked in ranking.ranked]
+    assert [ranked.rank for ranked in ranking.ranked] == [1, 2]
+    assert {ranked.ad_id for ranked in ranking.ranked} == {"ad-2", "ad-4"}
     assert revenues == sorted(revenues, reverse=True)
 
 
@@ -206,12 +206,12 @@ async def test_the_newest_behaviors_are_explained_with_raw_ids(root, redis_url):
 
     assert ranking.behaviors == 4  # the model reads no more
     for ranked, shorter in zip(ranking.ranked, brief.ranked, strict=True):
-        seen = {(one.item_id, one.category_id, one.timestamp) for one in ranked["attention"]}
+        seen = {(one.item_id, one.category_id, one.timestamp) for one in ranked.attention}
         assert seen == {(f"item-{number}", None, number + 1) for number in (2, 3, 4, 5)}
-        given_weights = [one.weight for one in ranked["attention"]]
+        given_weights = [one.weight for one in ranked.attention]
         assert given_weights == sorted(given_weights, reverse=True)
         assert sum(given_weights) == pytest.approx(1.0, abs=1e-5)
-        assert [one.timestamp for one in shorter["attention"]] == [ranked["attention"][0].timestamp]
+        assert [one.timestamp for one in shorter.attention] == [ranked.attention[0].timestamp]
 
 
 async def test_ids_that_only_the_request_knows_are_explained_by_the_request(root, redis_url):
@@ -227,7 +227,7 @@ async def test_ids_that_only_the_request_knows_are_explained_by_the_request(root
         ranking = await rank(ranker, request)
         stranger = await rank(ranker, replace(request, raw_ids={}))
 
-    (named,), (unnamed,) = ranking.ranked[0]["attention"], stranger.ranked[0]["attention"]
+    (named,), (unnamed,) = ranking.ranked[0].attention, stranger.ranked[0].attention
     assert (named.item_id, named.category_id) == ("only here", "its category")
     assert (unnamed.item_id, unnamed.category_id) == (None, None)
 
@@ -237,7 +237,7 @@ async def test_without_explain_there_is_no_attention(root, redis_url):
     async with open_ranker(root, redis_url) as ranker:
         ranking = await rank(ranker)
 
-    assert [list(ranked["attention"]) for ranked in ranking.ranked] == [[]] * 4
+    assert [list(ranked.attention) for ranked in ranking.ranked] == [[]] * 4
 
 
 async def test_a_model_of_items_alone_ranks_and_explains(tmp_path, redis_url):
@@ -252,7 +252,7 @@ async def test_a_model_of_items_alone_ranks_and_explains(tmp_path, redis_url):
 
     assert ranking == recategorized
     assert (ranking.behaviors, ranking.unknown_items) == (2, 1)
-    names = {(one.item_id, one.category_id) for one in ranking.ranked[0]["attention"]}
+    names = {(one.item_id, one.category_id) for one in ranking.ranked[0].attention}
     assert names == {("item-5", None), ("item-6", None)}
 
 

@@ -39,7 +39,7 @@ def test_the_newest_behaviors_are_scored_and_explained(version, newest):
     assert (cut.degraded, cut.degraded_reason) == ("truncated_history", "pressure")
     assert cut.behaviors == newest
     (ranked,) = cut.ranked
-    seen = {behavior.item_id for behavior in ranked["attention"]}
+    seen = {behavior.item_id for behavior in ranked.attention}
     assert seen == {f"item-{number}" for number in range(12 - newest, 12)}
 
 
@@ -48,7 +48,7 @@ def test_the_score_is_that_of_a_user_who_has_no_more(version):
     whole = ranked_with(version, MAX_BEHAVIORS, stored=12)
 
     assert (short.degraded, whole.degraded) == (None, None)
-    assert cut.ranked[0]["ctr"] != whole.ranked[0]["ctr"]
+    assert cut.ranked[0].ctr != whole.ranked[0].ctr
     assert cut.behaviors == short.behaviors
 
 

@@ -83,7 +83,7 @@ def test_a_row_scores_the_same_in_every_batch(version):
 
     alone, together = (
         [
-            [ranked["ctr"] for ranked in ranking.ranked]
+            [ranked.ctr for ranked in ranking.ranked]
             for _, ranking in OfflineRanker(version, SentFeatures(print), pairs).rank(rows)
         ]
         for pairs in (1, 10_000)
