@@ -1,9 +1,10 @@
 """A soak: minutes of load of every shape, and a line through what the process holds meanwhile.
 
 Open loop at a share of what the service can do here: random users, numbers of candidates, inline
-histories and deadlines, and clients that hang up. Resident memory, descriptors, threads, tasks,
-answers/s and p99 are sampled every few seconds; after the warm-up, a line is fitted to each. The
-exit status is 1 if one of them leaks: it grows for sure and by enough to matter.
+histories and deadlines, and clients that hang up. A burst at three times the capacity comes first.
+Resident memory, descriptors, threads, tasks, answers/s and p99 are sampled every few seconds; after
+the warm-up, a line is fitted to each. The exit status is 1 if one of them leaks: it grows for sure
+and by enough to matter.
 
 Example: python -m bench.soak --minutes 20
          python -m bench.soak --minutes 4 --plant-leak    must end with status 1
@@ -15,7 +16,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -37,6 +39,9 @@ CAPACITY_S, CAPACITY_CONNECTIONS = 8.0, 16
 READY_WITHIN_S, LOOK_EVERY_S = 60.0, 0.05
 SAMPLES = 12 * BLOCKS  # at least, in the part that lines are fitted to
 MAX_SAMPLE_EVERY_S = 5.0
+# Memory is a high-water mark, and that of random arrivals rises with each record for hours, as the
+# logarithm of the time: so the largest burst that the door lets in comes first.
+BURST, BURST_S = 3.0, 20.0  # times the capacity
 WARM_UP = 0.3  # of the run: caches fill up and allocators find their size
 
 # Bounds that are reached during the warm-up, so that filling up is not taken for a leak
@@ -116,15 +121,26 @@ async def soak(plan: Plan, *, advance: Callable[[int], None] = lambda _: None) -
             await until_ready(replica)
             load = RestlessLoad(replica.port, requests)
             capacity = await load.capacity(connections=CAPACITY_CONNECTIONS, seconds=CAPACITY_S)
+            async with loading(load, BURST * capacity):
+                await asyncio.sleep(BURST_S)
             requests_per_s = plan.fraction * capacity
-            loading = asyncio.create_task(load.open_loop(requests_per_s))
-            slopes = await watch(replica, load, plan.minutes * 60, advance)
-            loading.cancel()
-            await asyncio.gather(loading, return_exceptions=True)
+            async with loading(load, requests_per_s):
+                slopes = await watch(replica, load, plan.minutes * 60, advance)
             load.close()
         finally:
             exit_status = await replica.stop()
     return Outcome(requests_per_s, dict(load.outcomes), exit_status, slopes)
+
+
+@asynccontextmanager
+async def loading(load: RestlessLoad, requests_per_s: float) -> AsyncIterator[None]:
+    """An open loop for as long as the context lasts."""
+    task = asyncio.create_task(load.open_loop(requests_per_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def until_ready(replica: Replica) -> None:
