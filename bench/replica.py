@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 SERVE = (sys.executable, "-m", "app", "serve")
 
@@ -47,7 +48,7 @@ class Replica:
         return self._status("Threads")
 
     def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self._running.pid}/fd"))  # noqa: PTH208 - a count, no paths
+        return descriptors_of(self._running.pid)
 
     def _status(self, name: str) -> int:
         text = Path(f"/proc/{self._running.pid}/status").read_text()
@@ -61,6 +62,10 @@ class Replica:
         if self._process is None:
             raise RuntimeError("it was not started")
         return self._process
+
+
+def descriptors_of(pid: int | Literal["self"]) -> int:
+    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - a count, no paths
 
 
 def free_port() -> int:

@@ -21,7 +21,7 @@ class RestlessLoad:
         self._backend = Backend(port)
         self._requests = requests
         self._rng = random.Random(11)  # noqa: S311 - not for secrets
-        self.outcomes: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
         self.latencies_s: list[float] = []
 
     async def open_loop(self, requests_per_s: float) -> None:
@@ -46,9 +46,13 @@ class RestlessLoad:
                 await self._ask()
 
         await asyncio.gather(*(ask_on() for _ in range(connections)))
-        answers = len(self.take_latencies_s())
-        self.outcomes.clear()
-        return answers / seconds
+        self.take_outcomes()
+        return len(self.take_latencies_s()) / seconds
+
+    def take_outcomes(self) -> dict[str, int]:
+        """How many requests ended in which way since the last time."""
+        taken, self._outcomes = self._outcomes, Counter()
+        return dict(taken)
 
     def take_latencies_s(self) -> list[float]:
         """Of the answers since the last time."""
@@ -61,15 +65,18 @@ class RestlessLoad:
 
     async def _ask(self) -> None:
         started_s = time.perf_counter()
+        connection = None
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 connection = await self._backend.connection()
                 status, is_last = await connection.ask(self._rng.choice(self._requests))
         except (OSError, EOFError) as error:  # a TimeoutError is an OSError
-            self.outcomes[type(error).__name__] += 1
+            self._outcomes[type(error).__name__] += 1
+            if connection is not None:
+                connection.abort()
             return
         self.latencies_s.append(time.perf_counter() - started_s)
-        self.outcomes[str(status)] += 1
+        self._outcomes[str(status)] += 1
         if is_last or self._rng.random() < FRESH:
             connection.close()
         else:
@@ -82,9 +89,9 @@ class RestlessLoad:
         try:
             connection = await self._backend.connection()
         except OSError as error:
-            self.outcomes[type(error).__name__] += 1
+            self._outcomes[type(error).__name__] += 1
             return
         connection.writer.write(sent)
         await asyncio.sleep(self._rng.random() * ABORT_WITHIN_S)
         connection.abort()
-        self.outcomes["hung up"] += 1
+        self._outcomes["hung up"] += 1

@@ -2,9 +2,9 @@
 
 Open loop at a share of what the service can do here: random users, numbers of candidates, inline
 histories and deadlines, and clients that hang up. A burst at three times the capacity comes first.
-Resident memory, descriptors, threads, tasks, answers/s and p99 are sampled every few seconds; after
-the warm-up, a line is fitted to each. The exit status is 1 if one of them leaks: it grows for sure
-and by enough to matter.
+Resident memory, descriptors beyond the clients' connections, threads, tasks, answers/s and p99 are
+sampled every few seconds; after the warm-up, a line is fitted to each. The exit status is 1 if one
+of them leaks: it grows for sure and by enough to matter.
 
 Example: python -m bench.soak --minutes 20
          python -m bench.soak --minutes 4 --plant-leak    must end with status 1
@@ -28,7 +28,7 @@ import numpy as np
 from app.cli.progress import progress_bar
 from app.features.embedded_redis import embedded_redis
 from bench.balancer import Backend
-from bench.replica import SERVE, Replica
+from bench.replica import SERVE, Replica, descriptors_of
 from bench.restless_load import RestlessLoad
 from bench.slopes import BLOCKS, Slope, fit_slope
 from bench.traffic import Traffic
@@ -51,7 +51,7 @@ SETTINGS = {
     "CTR_STALE_HISTORY_MIB": "1",
 }
 # Growth per hour that matters. Time and throughput are the machine's too: they are reported only.
-MATTERS_PER_HOUR = {"resident_mib": 20.0, "descriptors": 20.0, "threads": 3.0, "tasks": 20.0}
+MATTERS_PER_HOUR = {"resident_mib": 20.0, "own_descriptors": 20.0, "threads": 3.0, "tasks": 20.0}
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,7 @@ class Outcome:
 
     requests_per_s: float
     outcomes: dict[str, int]
+    outcomes_of_burst: dict[str, int]
     exit_status: int
     slopes: dict[str, Slope]
 
@@ -123,13 +124,14 @@ async def soak(plan: Plan, *, advance: Callable[[int], None] = lambda _: None) -
             capacity = await load.capacity(connections=CAPACITY_CONNECTIONS, seconds=CAPACITY_S)
             async with loading(load, BURST * capacity):
                 await asyncio.sleep(BURST_S)
+            outcomes_of_burst = load.take_outcomes()
             requests_per_s = plan.fraction * capacity
             async with loading(load, requests_per_s):
                 slopes = await watch(replica, load, plan.minutes * 60, advance)
             load.close()
         finally:
             exit_status = await replica.stop()
-    return Outcome(requests_per_s, dict(load.outcomes), exit_status, slopes)
+    return Outcome(requests_per_s, load.take_outcomes(), outcomes_of_burst, exit_status, slopes)
 
 
 @asynccontextmanager
@@ -180,7 +182,8 @@ async def measure(
     latencies_s = load.take_latencies_s()
     return {
         "resident_mib": replica.resident_mib(),
-        "descriptors": replica.descriptors(),
+        # Of a connection each end has one: how many clients there are is the load's doing.
+        "own_descriptors": replica.descriptors() - descriptors_of("self"),
         "threads": replica.threads(),
         "tasks": await tasks_of(replica, client),
         "answers_per_s": len(latencies_s) / seconds,
@@ -198,13 +201,14 @@ async def tasks_of(replica: Replica, client: httpx.AsyncClient) -> float:
 
 
 def report(outcome: Outcome) -> None:
+    print(f"burst: {outcome.outcomes_of_burst}")
     print(f"{outcome.requests_per_s:.0f} requests/s: {outcome.outcomes}")
     print(f"exit status of the service: {outcome.exit_status}")
-    print(f"{'':14} {'mean':>10} {'per hour':>10}   99 % interval")
+    print(f"{'':15} {'mean':>10} {'per hour':>10}   99 % interval")
     for name, slope in outcome.slopes.items():
         verdict = "leaks" if name in outcome.leaks() else "changes" * slope.is_distinguishable()
         print(
-            f"{name:14} {slope.mean:10.2f} {slope.per_hour:+10.2f}   "
+            f"{name:15} {slope.mean:10.2f} {slope.per_hour:+10.2f}   "
             f"{slope.low:+.2f} to {slope.high:+.2f}  {verdict}"
         )
 
