@@ -77,7 +77,9 @@ class RankOutline(BaseModel):
 
     user_id: Id
     candidates: list[Any] = Field(min_length=1, max_length=MAX_CANDIDATES)
-    context: Fields = Field(default={}, description="of the moment; lists as in a candidate")
+    context: Fields = Field(
+        default_factory=dict, description="of the moment; lists as in a candidate"
+    )
     profile: Fields | None = Field(
         default=None,
         description="of the user, lists as in a candidate; replaces the stored profile",
