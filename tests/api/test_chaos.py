@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.damage import damage
 from tests.api.bodies import BEHAVIORS, ad, body, wire_behaviors
 from tests.api.raw_http import chunked, exchange, post
 from tests.serving import RunningService
@@ -27,10 +28,6 @@ VALID = json.dumps(
         model="tiny",
     )
 ).encode()
-FRAGMENTS = [
-    *(b"null", b"NaN", b"-1", b"1e999", b"true", b"[]", b"{}", b'""', b'"', b"[" * 300),
-    *(b"\\ud800", b"\\u0000", b"\x00", b"\xff", b"\xf0\x9f\x92\xa9", b"," * 9, b"9" * 400, b"\r\n"),
-]
 ANSWERED = {200, 400, 404, 422, 504}  # 404, 504: the damage hit the model's name, the deadline
 METHODS = [b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"CONNECT"]
 
@@ -57,21 +54,6 @@ def mutations(valid: bytes, count: int) -> Iterator[bytes]:
         for _ in range(rng.randint(1, 4)):
             damaged = damage(damaged, rng)
         yield damaged
-
-
-def damage(content: bytes, rng: random.Random) -> bytes:
-    start = rng.randrange(len(content) + 1)
-    end = min(len(content), start + rng.choice([1, 1, 1, 2, 5, 20, 200]))
-    before, hit, after = content[:start], content[start:end], content[end:]
-    kinds = [
-        before + after,
-        before + hit + hit + after,
-        before + bytes(byte ^ (1 << rng.randrange(8)) for byte in hit) + after,
-        before + rng.choice(FRAGMENTS) + hit + after,
-        before + rng.choice(FRAGMENTS) + after,
-        before,
-    ]
-    return rng.choice(kinds)
 
 
 def assert_alive(service: RunningService) -> None:
