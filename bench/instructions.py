@@ -70,9 +70,11 @@ def counted_requests(options: argparse.Namespace, redis_url: str, folder: Path) 
 
 
 def thousands_per_request(counts: Mapping[str, int]) -> dict[str, float]:
-    """With what is in no stage, so that the table adds up."""
-    rest = counts[EVERYTHING] - sum(counts[stage] for stage in STAGES)
-    return {name: count / REQUESTS / 1e3 for name, count in {**counts, REST: rest}.items()}
+    """In the order of the stages, with what is in none, so that the table adds up."""
+    of_stages = {stage: counts[stage] for stage in STAGES}
+    total = counts[EVERYTHING]
+    rows = {**of_stages, REST: total - sum(of_stages.values()), EVERYTHING: total}
+    return {name: count / REQUESTS / 1e3 for name, count in rows.items()}
 
 
 def report(thousands: Mapping[str, float], options: argparse.Namespace) -> None:
@@ -83,8 +85,8 @@ def report(thousands: Mapping[str, float], options: argparse.Namespace) -> None:
         f"thousands of instructions per request outside of the kernel, {options.candidates} "
         f"candidates x {options.behaviors} behaviors, {options.connections} at once"
     )
-    for name in (*STAGES, REST, EVERYTHING):
-        print(f"{name:50}{thousands[name]:9.1f}")
+    for name, count in thousands.items():
+        print(f"{name:50}{count:9.1f}")
 
 
 if __name__ == "__main__":
