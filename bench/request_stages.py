@@ -1,7 +1,5 @@
 """Which functions belong to which stage of a request."""
 
-import orjson
-
 from app.api import rank_routes
 from app.api.request_context import RequestRecorder
 from app.api.shortcut import Shortcut
@@ -31,7 +29,6 @@ def meter_stages(meter: CpuMeter) -> None:
     meter.functions("encode", LoadedVersion, "prepare")
     meter.functions("rank", ranker, "assemble")
     meter.functions("render", rank_routes, "answer_json")
-    meter.functions("render", orjson, "dumps")
     meter.functions("log, metrics", ranker.Ranker, "_count")
     meter.functions("log, metrics", RequestRecorder, "finish")
     meter.coroutines("framework", Shortcut, "_answer")

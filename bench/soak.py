@@ -4,7 +4,7 @@ Open loop at a share of what the service can do here: random users, numbers of c
 histories and deadlines, and clients that hang up. A burst at three times the capacity comes first.
 Resident memory, descriptors beyond the clients' connections, threads, tasks, answers/s and p99 are
 sampled every few seconds; after the warm-up, a line is fitted to each. The exit status is 1 if one
-of them leaks: it grows for sure and by enough to matter.
+of them leaks: it grows for sure and by enough to matter; or if too little was answered to tell.
 
 Example: python -m bench.soak --minutes 20
          python -m bench.soak --minutes 4 --plant-leak    must end with status 1
@@ -42,6 +42,7 @@ MAX_SAMPLE_EVERY_S = 5.0
 # Memory is a high-water mark, and that of random arrivals rises with each record for hours, as the
 # logarithm of the time: so the largest burst that the door lets in comes first.
 BURST, BURST_S = 3.0, 20.0  # times the capacity
+LEAST_ANSWERED = 0.5  # of the requests, in whatever way; some hang up
 WARM_UP = 0.3  # of the run: caches fill up and allocators find their size
 
 # Bounds that are reached during the warm-up, so that filling up is not taken for a leak
@@ -82,6 +83,10 @@ class Outcome:
             if self.slopes[name].grows(at_least_per_hour=matters)
         ]
 
+    def has_starved(self) -> bool:
+        """Whether there was too little to do: what nobody asks for does not leak."""
+        return self.slopes["answers_per_s"].mean < LEAST_ANSWERED * self.requests_per_s
+
 
 def main() -> None:
     options = parse_options()
@@ -93,7 +98,7 @@ def main() -> None:
         print(json.dumps(asdict(outcome) | {"leaks": outcome.leaks()}))
     else:
         report(outcome)
-    sys.exit(1 if outcome.leaks() or outcome.exit_status else 0)
+    sys.exit(1 if outcome.leaks() or outcome.exit_status or outcome.has_starved() else 0)
 
 
 def parse_options() -> argparse.Namespace:
@@ -122,6 +127,8 @@ async def soak(plan: Plan, *, advance: Callable[[int], None] = lambda _: None) -
             await until_ready(replica)
             load = RestlessLoad(replica.port, requests)
             capacity = await load.capacity(connections=CAPACITY_CONNECTIONS, seconds=CAPACITY_S)
+            if not capacity:
+                raise SystemExit("the service answered nothing")
             async with loading(load, BURST * capacity):
                 await asyncio.sleep(BURST_S)
             outcomes_of_burst = load.take_outcomes()
@@ -142,7 +149,7 @@ async def loading(load: RestlessLoad, requests_per_s: float) -> AsyncIterator[No
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await task  # raises what has ended it before its time
 
 
 async def until_ready(replica: Replica) -> None:
@@ -204,6 +211,8 @@ def report(outcome: Outcome) -> None:
     print(f"burst: {outcome.outcomes_of_burst}")
     print(f"{outcome.requests_per_s:.0f} requests/s: {outcome.outcomes}")
     print(f"exit status of the service: {outcome.exit_status}")
+    if outcome.has_starved():
+        print("so few were answered that this shows nothing")
     print(f"{'':15} {'mean':>10} {'per hour':>10}   99 % interval")
     for name, slope in outcome.slopes.items():
         verdict = "leaks" if name in outcome.leaks() else "changes" * slope.is_distinguishable()

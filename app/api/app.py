@@ -9,7 +9,6 @@ from app.api.admin_bodies import LabelBody, RolloutBody
 from app.api.admin_key import AdminKey
 from app.api.admin_routes import admin_router
 from app.api.door import RANK_PATH, Door
-from app.api.head_as_get import HeadAsGet
 from app.api.lifecycle import Lifecycle
 from app.api.limits import RequestLimits
 from app.api.model_routes import model_router
@@ -44,7 +43,7 @@ def build_api(  # noqa: PLR0913, PLR0917 - all that the edge is put together fro
     admin_key: AdminKey,
     lifespan: Lifespan,
 ) -> Shortcut:
-    app = HeadAsGet(
+    app = FastAPI(
         title="ctr-serve",
         summary="Ranked, explained click-through rates within an ad server's deadline.",
         lifespan=lifespan,

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.head_as_get import asked_method
 from app.core.deadline import STAGES, StageTimes
 from app.monitoring.logs import EventRecord
 from app.monitoring.metrics import Metrics
@@ -121,7 +122,7 @@ class RequestContextMiddleware:
             await self._app(scope, receive, send_with_id)
         finally:
             route = getattr(scope.get("route"), "path", UNMATCHED)
-            self._recorder.finish(context, scope["method"], route, status)
+            self._recorder.finish(context, asked_method(scope), route, status)
 
 
 def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -145,7 +146,8 @@ def _ms(seconds: float) -> float:
 
 def _exemplar(context: RequestContext) -> dict[str, str] | None:
     """Leads from a slow bucket to the log line of a request in it."""
-    if len(REQUEST_ID_LABEL + context.request_id) > MAX_EXEMPLAR_CHARS:
+    # A quote, however escaped, is the end of a label to some who read exemplars.
+    if len(REQUEST_ID_LABEL + context.request_id) > MAX_EXEMPLAR_CHARS or '"' in context.request_id:
         return None
     return {REQUEST_ID_LABEL: context.request_id}
 

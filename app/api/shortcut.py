@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.api.door import Door
+from app.api.head_as_get import as_get
 from app.api.request_context import RequestContext, RequestRecorder
 from app.errors import NotReady
 
@@ -42,7 +43,7 @@ class Shortcut:
         if scope.get("path") == self._path and scope.get("method") == "POST":
             await self._answer(scope, receive, send)
         else:
-            await self.application(scope, receive, send)
+            await self.application(as_get(scope), receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = RequestContext.of(scope)

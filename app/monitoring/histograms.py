@@ -8,7 +8,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import inf
 
 from prometheus_client import CollectorRegistry
@@ -70,11 +70,16 @@ class Histogram(Collector):
         buckets: Iterable[float],
         registry: CollectorRegistry,
     ) -> None:
-        """`buckets`: their upper bounds, in order; values beyond the last are counted too."""
+        """`buckets`: their upper bounds, in order; values beyond the last are counted too.
+
+        Raises ValueError for bounds that do not rise.
+        """
         self._name = name
         self._documentation = documentation
         self.label_names = tuple(label_names)
         self.bounds = (*buckets, inf)
+        if not all(low < high for low, high in pairwise(self.bounds)):
+            raise ValueError(f"{name} has bounds that do not rise: {self.bounds}")
         self._observations: dict[tuple[str, ...], Observations] = {}
         if not self.label_names:
             self.observe = self.labels().observe  # what has no labels is observed itself
@@ -85,9 +90,9 @@ class Histogram(Collector):
         texts = tuple(map(str, values))
         if len(texts) != len(self.label_names):
             raise ValueError(f"{self._name} has the labels {self.label_names}, not {texts}")
-        if texts not in self._observations:
-            self._observations[texts] = Observations(self.bounds)
-        return self._observations[texts]
+        known = self._observations.get(texts)
+        # In one step: of two threads that come first, each keeps what the other one made.
+        return known or self._observations.setdefault(texts, Observations(self.bounds))
 
     def describe(self) -> Iterable[HistogramMetricFamily]:
         yield HistogramMetricFamily(self._name, self._documentation, labels=self.label_names)

@@ -1,11 +1,11 @@
 """JSON lines on standard error: one per request, one per event."""
 
-import json
 import logging
 import logging.config
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -16,8 +16,9 @@ OWN_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskN
 
 _NOWHERE = {
     **dict.fromkeys(("args", "exc_info", "exc_text", "stack_info")),
+    **dict.fromkeys(("thread", "threadName", "process", "processName", "taskName")),
     **dict.fromkeys(("pathname", "filename", "module", "funcName"), ""),
-    "lineno": 0,
+    **dict.fromkeys(("lineno", "msecs", "relativeCreated"), 0),
 }
 
 
@@ -27,6 +28,7 @@ class EventRecord(logging.LogRecord):
 
     def __init__(self, name: str, level: int, message: str, said: Mapping[str, object]) -> None:
         """`said`: what the line says besides."""
+        vars(self).update(said)
         vars(self).update(
             _NOWHERE,
             name=name,
@@ -34,7 +36,6 @@ class EventRecord(logging.LogRecord):
             levelname=logging.getLevelName(level),
             msg=message,
             created=time.time(),  # noqa: TID251 - a line says when on the calendar
-            **said,
         )
 
 
@@ -54,9 +55,20 @@ class JsonLine(logging.Formatter):
         if record.stack_info:
             line["stack_info"] = record.stack_info
         try:
-            return orjson.dumps(line, default=str).decode()
-        except TypeError:  # a number of more than 64 bits, or names that are no text
-            return json.dumps(line, default=str)
+            return _json(line).decode()
+        except TypeError:
+            return _json({str(name): _sayable(said) for name, said in line.items()}).decode()
+
+
+_json = partial(orjson.dumps, default=str)
+
+
+def _sayable(said: object) -> object:
+    """As Python writes it where JSON cannot say it: names that are no text, more than 64 bits."""
+    try:
+        return orjson.Fragment(_json(said))
+    except TypeError:
+        return ascii(said)
 
 
 def _config(level: str, path: str | None) -> dict[str, Any]:

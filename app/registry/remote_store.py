@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from app.errors import ArtifactRefused, StartupRefused, one_line
 from app.registry.copies import Copies, CopyPlace, part_of
@@ -159,12 +160,21 @@ def _file_system(url: str) -> "tuple[AbstractFileSystem, str]":
     try:
         found = url_to_fs(url)
     except Exception as error:  # some protocols connect here, and each has errors of its own
-        protocol, _, _ = url.partition("://")  # the rest may have a password in it
-        raise StartupRefused(
+        protocol, _, _ = url.partition("://")
+        refusal = (
             "CTR_MODEL_STORE must be a folder, or a URL that fsspec can read, which this "
             f"{protocol}:// is not: {_typed(error)}"
-        ) from error
+        )
+        raise StartupRefused(_without_secrets(refusal, url)) from error
     return found
+
+
+def _without_secrets(text: str, url: str) -> str:
+    """Errors quote what they were asked for, in forms of their own."""
+    for user in re.findall(r"(?:^|://|::)([^/@]+)@", url):
+        secret = user.partition(":")[2] or user
+        text = text.replace(secret, "***").replace(unquote(secret), "***")
+    return text
 
 
 def _typed(error: Exception) -> str:

@@ -104,6 +104,15 @@ def test_a_wrong_field_is_named(service: RunningService, field: str, value: obje
     assert_names(answer, field)
 
 
+def test_more_lists_than_any_request_needs_are_refused_before_they_are_made(
+    service: RunningService,
+) -> None:
+    ads = b'"candidates": [{"ad_id": "1"}]'
+    sent = b'{"user_id": "u", "context": {"a": [' + b"[]," * 2**17 + b"[]]}, " + ads + b"}"
+
+    assert_names(service.client.post("/v1/rank", content=sent), "body")
+
+
 @pytest.mark.parametrize("field", ["user_id", "candidates"])
 def test_a_missing_field_is_named(service: RunningService, field: str) -> None:
     without = {name: value for name, value in body().items() if name != field}

@@ -188,3 +188,16 @@ def accepted_field_by_field(content: bytes) -> RankRequest | None:
         return field_by_field(content)
     except CtrError:
         return None
+
+
+@pytest.mark.parametrize("further", ["", ', "price": 1'], ids=["plain", "further fields"])
+def test_of_a_key_given_twice_the_last_counts_however_the_body_is_read(further: str) -> None:
+    sent = (
+        '{"user_id": "u", "context": {"a": [], "a": 2}, '
+        f'"candidates": [{{"ad_id": "1", "bid": -1, "bid": 3{further}}}]}}'
+    ).encode()
+
+    for request in (in_columns(sent), field_by_field(sent)):
+        assert request is not None
+        assert request.context == {"a": 2}
+        assert request.candidates.bids == [3]

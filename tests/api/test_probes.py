@@ -1,5 +1,7 @@
 """What orchestrators and Prometheus ask of a running service."""
 
+import logging
+
 import pytest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
@@ -38,6 +40,17 @@ def test_head_is_answered_as_get_without_the_body(service: RunningService, path:
     assert answer.headers["content-type"] == service.client.get(path).headers["content-type"]
     assert rest.startswith(b"HTTP/1.1 200 ")  # the connection is still in step
     assert rest.endswith(b'{"status":"live"}')
+
+
+def test_the_log_says_that_it_was_head(
+    service: RunningService, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "app.request"):
+        service.client.head("/v1/models")
+        service.client.get("/v1/models")
+
+    lines = [line for line in caplog.records if getattr(line, "route", "") == "/v1/models"]
+    assert [vars(line)["method"] for line in lines] == ["HEAD", "GET"]
 
 
 def test_head_where_there_is_nothing_to_get_is_refused_as_get_is(service: RunningService) -> None:
@@ -92,8 +105,11 @@ def test_openmetrics_lead_from_a_latency_to_a_request(service: RunningService) -
     assert {"request_id": "find-me"} in exemplars
 
 
-def test_a_request_id_too_long_for_an_exemplar_harms_nothing(service: RunningService) -> None:
-    answer = service.rank(body(), x_request_id="x" * 128)
+@pytest.mark.parametrize("request_id", ["x" * 128, 'a"b', 'a"}', "a\\", "a,b=c", "{a}", "#a"])
+def test_a_request_id_that_is_no_exemplar_harms_nothing(
+    service: RunningService, request_id: str
+) -> None:
+    answer = service.rank(body(), x_request_id=request_id)
 
     scraped = service.client.get("/metrics", headers={"accept": OPENMETRICS})
     assert answer.status_code == scraped.status_code == 200

@@ -26,8 +26,10 @@ class Listening(FixedAnswer):
         self._stated = stated
 
     def data_received(self, data: bytes) -> None:
-        lines = data.split(b"\r\n")
-        self._stated |= {line for line in lines if line.startswith(b"X-Deadline-Ms")} or {b"none"}
+        request, *lines = data.split(b"\r\n")
+        if request.startswith(b"POST"):  # what else comes is the rest of a body
+            stated = {line for line in lines if line.startswith(b"X-Deadline-Ms")}
+            self._stated |= stated or {b"none"}
         super().data_received(data)
 
 

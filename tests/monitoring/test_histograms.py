@@ -55,6 +55,12 @@ def test_the_latest_exemplar_of_each_bucket_is_shown() -> None:
     assert "first" not in text
 
 
+@pytest.mark.parametrize("buckets", [(2, 1), (1, 1), (1, float("inf")), (float("nan"),)])
+def test_bounds_that_do_not_rise_are_refused(buckets: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="do not rise"):
+        Histogram("x_seconds", "How long.", buckets=buckets, registry=CollectorRegistry())
+
+
 def test_a_name_is_registered_once() -> None:
     registry = CollectorRegistry()
     Histogram("x_seconds", "How long.", buckets=BOUNDS, registry=registry)

@@ -50,11 +50,13 @@ def test_an_error_brings_its_traceback_along() -> None:
     ("said", "written"),
     [
         (Path("/store"), "/store"),
-        (2**70, 2**70),
+        (2**70, str(2**70)),
         ({1}, "{1}"),
         (float("nan"), None),
         ("two\nlines", "two\nlines"),
-        ({2**70: "large"}, {str(2**70): "large"}),
+        ({2**70: float("nan")}, f"{{{2**70}: nan}}"),
+        ({(1, 2): b"bytes"}, "{(1, 2): b'bytes'}"),
+        ("\ud800", r"'\ud800'"),
     ],
 )
 def test_whatever_is_said_finds_its_way_into_the_line(said: object, written: object) -> None:
@@ -71,7 +73,9 @@ def test_a_record_of_an_event_is_written_like_any_other() -> None:
     assert all(line.pop("time") for line in lines)
     assert lines[0] == lines[1]
     assert (
-        logging.Formatter("%(levelname)s %(name)s:%(filename)s:%(lineno)d %(message)s")
+        logging.Formatter(
+            "%(asctime)s %(levelname)s %(threadName)s %(filename)s:%(lineno)d %(message)s"
+        )
         .format(event)
         .endswith("request")
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from io import BytesIO
 from typing import BinaryIO
+from urllib.parse import unquote
 
 import fsspec
 
@@ -64,3 +65,13 @@ class Unreachable(fsspec.AbstractFileSystem):
 
     def __init__(self, **_: object) -> None:
         raise TimeoutError("nobody answers")
+
+
+class Telling(fsspec.AbstractFileSystem):
+    """A file system whose errors repeat what it was asked for."""
+
+    protocol = "telling"
+
+    @staticmethod
+    def _get_kwargs_from_urls(path: str) -> dict[str, object]:
+        raise ValueError(f"cannot read {path}, which is {unquote(path)}")

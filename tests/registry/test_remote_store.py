@@ -27,7 +27,7 @@ from app.registry.signatures import generate_key, signature_of
 from app.registry.trained_model import trained_model
 from app.registry.version_states import VersionKey
 from tests.artifacts import publish_tiny_versions
-from tests.registry.hindered_files import Interrupted, ReadOnly, Unlisted, Unreachable
+from tests.registry.hindered_files import Interrupted, ReadOnly, Telling, Unlisted, Unreachable
 from tests.registry.registries import loader_of, states
 from tests.registry.versions import refusal
 
@@ -377,13 +377,23 @@ def test_copies_of_a_process_are_gone_with_it(there):
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("url", ["nonsense://x", "memory2://me:hunter2@y/z"])
-def test_a_url_that_nothing_reads_refuses_to_start_in_one_line_without_its_password(url):
+@pytest.mark.parametrize(
+    ("url", "protocol"),
+    [
+        ("nonsense://x", "nonsense"),
+        ("memory2://me:hunter2@y/z", "memory2"),
+        ("telling://me:hunter%32@/x", "telling"),
+        ("hunter2@x::nonsense://y", "nonsense"),
+    ],
+)
+def test_a_url_that_nothing_reads_refuses_to_start_in_one_line_without_its_password(url, protocol):
+    fsspec.register_implementation("telling", Telling, clobber=True)
+
     with pytest.raises(StartupRefused, match=r"^CTR_MODEL_STORE must be a folder") as refused:
         open_model_store(url, ANY_VERSION, NOWHERE)
 
     assert len(str(refused.value).splitlines()) == 1
-    assert url.partition("://")[0] in str(refused.value)
+    assert protocol in str(refused.value)
     assert "hunter2" not in str(refused.value)
 
 

@@ -21,7 +21,8 @@ static int available(struct variant variants[3]) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("fma"))
         variants[count++] = (struct variant){"avx512", ctr_score_avx512};
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         variants[count++] = (struct variant){"avx2", ctr_score_avx2};
