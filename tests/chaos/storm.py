@@ -21,6 +21,7 @@ USERS = 40
 STRANGERS = 5  # in Redis too, but never asked for before the fault
 BEHAVIORS_EACH = 3
 DEADLINE_MS = 300
+BEGINS_WITHIN_S = 30
 SECONDS_PER_USER = 1000  # their behaviors have times of their own, by which an answer is known
 
 
@@ -111,8 +112,10 @@ def storm(
         users[index] = USERS + stranger
     answers: list[Json | None] = [None] * len(users)
     moments: list[float] = []
+    has_begun = threading.Event()  # however long the client takes to be ready
 
     def inflict() -> None:
+        has_begun.wait(BEGINS_WITHIN_S)
         time.sleep(plan.calm_s)
         moments.append(time.perf_counter())
         with fault():
@@ -120,6 +123,7 @@ def storm(
         moments.append(time.perf_counter())
 
     def keep(index: int, status: int, content: bytes) -> None:
+        has_begun.set()
         if status == 200:
             answers[index] = json.loads(content)
 
