@@ -13,8 +13,9 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from app.api.parsing import field_by_field, in_columns
 from app.cli.progress import progress_bar
@@ -76,8 +77,10 @@ def compare(body: bytes, read_fast: FastWay = in_columns, read: CarefulWay = fie
 
 def comparable(request: RankRequest) -> Mapping[str, Any]:
     """A request in which arrays and tuples are lists."""
-    values = asdict(request)
-    values["candidates"]["fields"] = {n: list(c) for n, c in request.candidates.fields.items()}
+    values: dict[str, Any] = asdict(request)
+    candidates = asdict(request.candidates)
+    candidates["fields"] = {n: list(c) for n, c in request.candidates.fields.items()}
+    values["candidates"] = candidates
     if request.behaviors is not None:
         values["behaviors"] = [
             request.behaviors.keys_TF.tolist(),

@@ -3,9 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+from msgspec import Struct
 from prometheus_client import Counter
 
 from app.api.limits import DEADLINE_HEADER, PRIORITY_HEADER, RequestLimits
@@ -23,8 +23,7 @@ SECONDS_BETWEEN_LOGS = 1.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """A request that is inside, to be let out again."""
 
     ticket: Ticket

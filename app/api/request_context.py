@@ -5,10 +5,10 @@ import random
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from msgspec import Struct, field
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,13 +28,12 @@ UNMATCHED = "unmatched"  # one label for every path that is not ours
 log = logging.getLogger("app.request")
 
 
-@dataclass(slots=True)
-class RequestContext:
+class RequestContext(Struct):
     """One request's id, stage times and the fields of its log line."""
 
     request_id: str
     times: StageTimes = field(default_factory=StageTimes)
-    log: dict[str, Any] = field(default_factory=dict)
+    log: dict[str, Any] = {}
     started_s: float = field(default_factory=time.perf_counter)
 
     @classmethod

@@ -1,15 +1,15 @@
 """The time a request may take, and where that time went."""
 
 import time
-from dataclasses import dataclass, field
 from typing import Literal, get_args
+
+from msgspec import Struct
 
 Stage = Literal["parse", "features", "queue", "encode", "compute", "render"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(Struct, frozen=True):
     """A point on the monotonic clock after which nobody waits for the answer."""
 
     at_s: float
@@ -27,11 +27,10 @@ class Deadline:
         return self.at_s - time.monotonic()
 
 
-@dataclass(slots=True)
-class StageTimes:
+class StageTimes(Struct):
     """Seconds spent in each stage of one request."""
 
-    seconds: dict[Stage, float] = field(default_factory=dict)
+    seconds: dict[Stage, float] = {}
 
     def measure(self, stage: Stage) -> "_Measured":
         """As a context: what happens in it is that stage."""

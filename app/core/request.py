@@ -1,11 +1,11 @@
 """What is asked and what is answered, free of HTTP: columns instead of one object per candidate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from app.core.keys import Keys
@@ -19,8 +19,7 @@ Degradation = Literal["stale_history", "truncated_history", "no_history", "prior
 BEHAVIOR_FIELDS = ("item_id", "category_id")
 
 
-@dataclass(frozen=True, slots=True)
-class BehaviorSequence:
+class BehaviorSequence(Struct, frozen=True):
     """A user's behaviors, oldest first; F fields as in `BEHAVIOR_FIELDS`."""
 
     keys_TF: Keys
@@ -42,8 +41,7 @@ NO_BEHAVIORS = BehaviorSequence(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(Struct, frozen=True):
     """The ads to score: one column per field, all of the same length."""
 
     ad_ids: Sequence[str]
@@ -59,14 +57,13 @@ class Candidates:
         return Candidates(self.ad_ids[start:end], self.bids[start:end], fields)
 
 
-@dataclass(frozen=True, slots=True)
-class UserContext:
+class UserContext(Struct, frozen=True):
     """Everything about the user and the moment; nothing about a candidate."""
 
     user_id: str
     behaviors: BehaviorSequence = NO_BEHAVIORS
-    profile: Mapping[str, FieldValue] = field(default_factory=dict)
-    context: Mapping[str, FieldValue] = field(default_factory=dict)
+    profile: Mapping[str, FieldValue] = {}
+    context: Mapping[str, FieldValue] = {}
 
     def with_newest(self, count: int) -> "UserContext":
         """The same user with no more than the last `count` behaviors."""
@@ -75,16 +72,15 @@ class UserContext:
         return replace(self, behaviors=self.behaviors.newest(count))
 
 
-@dataclass(frozen=True, slots=True)
-class RankRequest:
+class RankRequest(Struct, frozen=True):
     """One request as its sender meant it; `None` means: the service decides."""
 
     user_id: str
     candidates: Candidates
     behaviors: BehaviorSequence | None = None  # replaces the stored history
     profile: Mapping[str, FieldValue] | None = None  # replaces the stored profile
-    context: Mapping[str, FieldValue] = field(default_factory=dict)
-    raw_ids: Mapping[int, str] = field(default_factory=dict)  # of inline behaviors, by key
+    context: Mapping[str, FieldValue] = {}
+    raw_ids: Mapping[int, str] = {}  # of inline behaviors, by key
     top_k: int | None = None
     rank_by: RankBy = "ctr"
     explain: int = 0
@@ -92,8 +88,7 @@ class RankRequest:
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AttendedBehavior:
+class AttendedBehavior(Struct, frozen=True):
     """A behavior and the share of attention it got; ids are None where only their key is known."""
 
     item_id: str | None
@@ -113,8 +108,7 @@ class RankedCandidate(Struct, gc=False):
     attention: Sequence[AttendedBehavior]
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(Struct, frozen=True):
     """The whole answer to one request."""
 
     model: str

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from app.core.deadline import Deadline
 from app.core.request import NO_BEHAVIORS, Candidates, FeatureKind, RankRequest, UserContext
@@ -23,15 +25,12 @@ LATE = "timeout"
 SHARE_OF_BUDGET = 0.5  # the rest is for the queue and the model
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFeatures:
+class RequestFeatures(Struct, frozen=True):
     """A request with everything that could be had for it."""
 
     user: UserContext
     candidates: Candidates
-    problems: Mapping[FeatureKind, str] = field(
-        default_factory=dict
-    )  # what could not be had, and why
+    problems: Mapping[FeatureKind, str] = {}  # what could not be had, and why
     stale_history: bool = False  # the behaviors are a copy from an earlier read
 
     @classmethod

@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.resources import files
 
+from msgspec import Struct
 from redis.exceptions import InvalidResponse, ResponseError
 
 from app.core.request import NO_BEHAVIORS, BehaviorSequence
@@ -28,8 +28,7 @@ APPEND_SCRIPT = files("app.features").joinpath("append.lua").read_text()
 APPEND_SHA = hashlib.sha1(APPEND_SCRIPT.encode()).hexdigest()  # noqa: S324 - Redis names it so
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRead:
+class HistoryRead(Struct, frozen=True):
     """A user's behaviors (none for a cold user), or why they could not be had."""
 
     behaviors: BehaviorSequence = NO_BEHAVIORS
@@ -37,11 +36,10 @@ class HistoryRead:
     is_stale: bool = False  # the behaviors are a copy from an earlier read
 
 
-@dataclass(frozen=True, slots=True)
-class FieldsRead:
+class FieldsRead(Struct, frozen=True):
     """The fields of a hash (none where there is no such key), or why they could not be had."""
 
-    fields: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = {}
     problem: str | None = None
 
 

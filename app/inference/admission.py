@@ -8,8 +8,9 @@ latencies alone, deadlines and predicted costs are known here, so the limit is t
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, get_args
+
+from msgspec import Struct
 
 from app.core.deadline import Deadline
 from app.errors import Overloaded
@@ -27,8 +28,7 @@ GUARANTEED_SHARE = 0.08  # that a priority always has, so that none starves
 SHARE_ONCE_IN = 0.85
 
 
-@dataclass(slots=True, eq=False)
-class Ticket:
+class Ticket(Struct, eq=False):
     """A request that came in; its cost is a guess until its candidates and history are known."""
 
     priority: Priority

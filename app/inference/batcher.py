@@ -5,11 +5,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from app.core.deadline import Deadline
 from app.errors import DeadlineExceeded, EngineFailed, NotReady, Overloaded
@@ -37,8 +39,7 @@ class Prepared(Protocol[Result_co]):
         ...
 
 
-@dataclass(slots=True, eq=False)
-class _Waiting(Generic[Job, Result]):
+class _Waiting(Struct, Generic[Job, Result], eq=False):
     job: Job
     size: Size
     deadline: Deadline
@@ -47,8 +48,7 @@ class _Waiting(Generic[Job, Result]):
     batch: "_Batch[Job, Result] | None" = None  # while it is with the workers
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[Result]):
+class Answer(Struct, Generic[Result], frozen=True):
     """A job's result and how it came about."""
 
     result: Result
@@ -58,8 +58,7 @@ class Answer(Generic[Result]):
     batch_jobs: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Unanswered:
+class _Unanswered(Struct, frozen=True):
     """Why a job has no answer. Not as an error: that would refer, by its traceback, to the frames
     of who asks, and those to the future that has it."""
 

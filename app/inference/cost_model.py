@@ -1,10 +1,10 @@
 """How long a batch will compute: learned from how long batches did, here and under this load."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from operator import mul
 
 import numpy as np
+from msgspec import Struct
 
 FORGETTING = 0.98  # of what was learned, at each batch: fifty batches are remembered
 # How much the start is trusted, in batches: machines change their speed, but hardly what a
@@ -17,8 +17,7 @@ FEATURES = 3  # jobs, candidates, pairs
 Matrix = list[list[float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(Struct, frozen=True):
     """What a job, or all jobs of a batch, have to be computed for."""
 
     candidates: int

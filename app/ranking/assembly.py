@@ -1,9 +1,11 @@
 """From the scores of a request to its answer: the only way from logits to ranked CTRs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import itemgetter
 
 import numpy as np
+from msgspec import Struct
 
 from app.core.batch import Doubles, Floats
 from app.core.calibration import ctr_of
@@ -15,8 +17,7 @@ from app.ranking.order import best_first, ecpm_of
 from app.registry.loaded_version import JobScores, LoadedVersion
 
 
-@dataclass(frozen=True, slots=True)
-class Judgment:
+class Judgment(Struct, frozen=True):
     """What is said of C candidates, by whomever, and what had to be done without."""
 
     ctr_C: Doubles
@@ -53,23 +54,22 @@ def assemble_prior(
 def _ranking(
     request: RankRequest, features: RequestFeatures, version: LoadedVersion, judgment: Judgment
 ) -> Ranking:
-    ctr_C, attention_CT, shortfall = judgment.ctr_C, judgment.attention_CT, judgment.shortfall
-    ecpm_C = ecpm_of(ctr_C, request.candidates.bids)
+    attention_CT, shortfall = judgment.attention_CT, judgment.shortfall
+    ctrs = judgment.ctr_C.tolist()
+    ecpms = ecpm_of(ctrs, request.candidates.bids)
     behaviors = features.user.behaviors.newest(attention_CT.shape[1])
-    order = best_first(ctr_C, ecpm_C, request.rank_by, request.top_k)
-    attention: dict[int, Sequence[AttendedBehavior]] = {}  # of candidates that are explained
+    order = best_first(judgment.ctr_C, ecpms, request.rank_by, request.top_k)
+    attention: Iterable[Sequence[AttendedBehavior]] = repeat(())
     if request.explain:
         explainer = Explainer(behaviors, version.encoder.vocabularies, request.raw_ids)
-        attention = {
-            index: explainer.most_attended(attention_CT[index], request.explain) for index in order
-        }
-    ad_ids, ctrs = request.candidates.ad_ids, ctr_C.tolist()
-    ranked = [
-        RankedCandidate(
-            ad_ids[index], rank, ctrs[index], ecpm_C[index], attention[index] if attention else ()
-        )
-        for rank, index in enumerate(order, start=1)
-    ]
+        attention = [
+            explainer.most_attended(attention_CT[index], request.explain) for index in order
+        ]
+    # All of it is C: no step in Python for an ad. (Of a single index there would be no tuple.)
+    in_order = itemgetter(*order, order[0])
+    ranks = range(1, len(order) + 1)
+    columns = (in_order(request.candidates.ad_ids), ranks, in_order(ctrs), in_order(ecpms))
+    ranked = list(map(RankedCandidate, *columns, attention))
     return Ranking(
         model=version.manifest.name,
         version=version.manifest.version,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from app.core.batch import Doubles, Floats, Scores
@@ -22,8 +23,7 @@ from app.registry.priors import Priors
 from app.registry.warmup import warm_up
 
 
-@dataclass(frozen=True, slots=True)
-class JobScores:
+class JobScores(Struct, frozen=True):
     """The model's answer to one request: C candidates, T behaviors that were used."""
 
     logits_C: Floats
@@ -49,8 +49,7 @@ class PreparedBatch:
         return list(_per_job(self.encoded, scores))
 
 
-@dataclass(frozen=True, slots=True)
-class PriorScores:
+class PriorScores(Struct, frozen=True):
     """What is said of C candidates without the model."""
 
     ctr_C: Doubles

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
+from msgspec import Struct
 from prometheus_client import Counter
 
 from app.core.deadline import Deadline, StageTimes
@@ -25,8 +26,7 @@ from app.registry.parts import in_parts, joined
 from app.registry.version_states import VersionKey
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredRequest:
+class ScoredRequest(Struct, frozen=True):
     """A job's scores and the batch that they were computed in."""
 
     scores: JobScores

@@ -1,11 +1,11 @@
 """Damaged bodies are damaged, the same for a seed, and show where two ways to read disagree."""
 
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.api.parsing import field_by_field, in_columns
 from app.errors import MalformedRequest

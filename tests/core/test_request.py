@@ -1,10 +1,9 @@
 """Histories keep their newest behaviors."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.core.request import NO_BEHAVIORS, UserContext
 from tests.features.histories import as_rows, histories

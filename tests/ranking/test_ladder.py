@@ -1,10 +1,9 @@
 """An answer names the lowest of the rungs that it stands on, and why it had to step down."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.core.ladder import RUNGS
 from app.core.request import Candidates, UserContext

@@ -2,10 +2,10 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from app.kernels.addresses import address_of
@@ -15,8 +15,7 @@ ENTRY_BYTES: Final = 400  # of Python objects beside the arrays
 FORGOTTEN_TOGETHER: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class UserStates:
+class UserStates(Struct, frozen=True):
     """What the kernel made of a history; the rows are its exact key."""
 
     rows: bytes  # int64 table rows of the behaviors, oldest first

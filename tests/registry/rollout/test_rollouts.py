@@ -1,10 +1,10 @@
 """A version beside another, under requests: who answers whom, and what is decided."""
 
 import asyncio
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from app.core.deadline import Deadline
 from app.registry.rollout.user_split import UserSplit
