@@ -15,3 +15,9 @@ def as_get(scope: Scope) -> Scope:
 def asked_method(scope: Scope) -> str:
     method: str = scope.get(ASKED_METHOD) or scope["method"]
     return method
+
+
+def allow_head(methods: str) -> str:
+    """Of an `Allow` header: HEAD is allowed wherever GET is."""
+    named = methods.split(", ")
+    return f"{methods}, HEAD" if "GET" in named and "HEAD" not in named else methods

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.hanging_up import ClientLeft
+from app.api.head_as_get import allow_head
 from app.api.problem_json import MEDIA_TYPE, problem_json
 from app.api.request_context import REQUEST_ID, context_of
 from app.errors import AdminKeyMissing, CtrError, FieldError, InvalidRequest, Overloaded
@@ -97,12 +98,15 @@ def problem(
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = allow_head(headers["Allow"])
     return problem(
         request,
         status=error.status_code,
         title=error.detail,
         detail=error.detail,
-        headers=error.headers,
+        headers=headers,
     )
 
 

@@ -314,6 +314,15 @@ def test_other_methods_and_paths_are_problems_too(
     assert ("allow" in answer.headers) == (status == 405)
 
 
+def test_a_405_allows_head_wherever_get_is_answered(service: RunningService) -> None:
+    allowed = {
+        path: service.client.request("PUT", path).headers["allow"]
+        for path in ("/v1/models", "/health/live", "/v1/rank")
+    }
+
+    assert allowed == {"/v1/models": "GET, HEAD", "/health/live": "GET, HEAD", "/v1/rank": "POST"}
+
+
 def post(service: RunningService, content: bytes) -> httpx.Response:
     return service.client.post("/v1/rank", content=content)
 

@@ -1,4 +1,4 @@
-"""The source says how every sum is rounded, and leaves no compiler a choice."""
+"""Scores are the same bits whichever compiler built the kernel: its sums say how they round."""
 
 import os
 import shutil
