@@ -11,7 +11,8 @@ from torch import Tensor
 def sum_per_sequence(values_NX: Tensor, lengths_R: Tensor) -> Tensor:
     """[R, X]: the sum over each sequence's rows, zero for an empty one."""
     sums_RX = values_NX.new_zeros((len(lengths_R), values_NX.shape[1]))
-    return sums_RX.index_add(0, torch.repeat_interleave(lengths_R), values_NX)
+    row_N = torch.repeat_interleave(lengths_R, output_size=len(values_NX))
+    return sums_RX.index_add(0, row_N, values_NX)
 
 
 def last_of_each(values_NX: Tensor, lengths_R: Tensor) -> Tensor:
@@ -86,11 +87,11 @@ class RaggedPairs:
     @classmethod
     def of(cls, lengths_U: Tensor, user_of_C: Tensor) -> "RaggedPairs":
         lengths_C = lengths_U[user_of_C]
-        candidate_P = torch.repeat_interleave(lengths_C)
+        pairs, longest = _sum_and_longest(lengths_C)
+        candidate_P = torch.repeat_interleave(lengths_C, output_size=pairs)
         step_P = torch.arange(len(candidate_P), device=lengths_C.device)
         step_P = step_P - starts_of(lengths_C)[candidate_P]
         behavior_P = starts_of(lengths_U)[user_of_C][candidate_P] + step_P
-        longest = int(lengths_C.max()) if len(lengths_C) else 0
         return cls(candidate_P, step_P, behavior_P, len(user_of_C), longest)
 
     def candidates_of(self, values_CX: Tensor) -> Tensor:
@@ -113,3 +114,11 @@ class RaggedPairs:
 
     def sum_per_behavior(self, values_P: Tensor, behaviors: int) -> Tensor:
         return values_P.new_zeros(behaviors).index_add(0, self.behavior_P, values_P)
+
+
+def _sum_and_longest(lengths_R: Tensor) -> tuple[int, int]:
+    """In one wait for the device that they are on."""
+    if len(lengths_R) == 0:
+        return 0, 0
+    total, longest = torch.stack((lengths_R.sum(), lengths_R.max())).tolist()
+    return total, longest
