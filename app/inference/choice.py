@@ -12,6 +12,7 @@ from app.inference.fused.support import FusedArchitecture, why_not_fused
 from app.inference.runtime import Runtime
 from app.kernels.library import Kernel, KernelMissing, load_kernel
 from app.models.factory import Architecture, Model
+from app.models.layers.one_launch import how_recurrences_run
 
 ModelRuntime = Literal["auto", "reference", "fused"]  # of a model as it is
 
@@ -26,13 +27,19 @@ def choose_runtime(
 ) -> Runtime:
     """`auto` takes the fused runtime if it can. Raises StartupRefused if `fused` cannot be had."""
     if wanted == "reference":
-        return Engine(model.to(device), device)
+        return _engine(model, device, reason=None)
     kernel, reason = _kernel_for(architecture, device)
     if kernel is not None and isinstance(architecture, FusedArchitecture):
         return FusedRuntime(model, architecture, schema, kernel, kept)
     if wanted == "fused":
         raise StartupRefused(f"CTR_RUNTIME=fused, but {reason}")
-    return Engine(model.to(device), device, reason=reason)
+    return _engine(model, device, reason)
+
+
+def _engine(model: Model, device: torch.device, reason: str | None) -> Engine:
+    model = model.to(device)
+    on_gpu = how_recurrences_run(model) if device.type == "cuda" else None
+    return Engine(model, device, detail=on_gpu or reason)
 
 
 def _kernel_for(architecture: Architecture, device: torch.device) -> tuple[Kernel | None, str]:

@@ -43,11 +43,11 @@ class Engine:
     name = "reference"
 
     def __init__(
-        self, model: CtrModel[Any], device: torch.device, *, reason: str | None = None
+        self, model: CtrModel[Any], device: torch.device, *, detail: str | None = None
     ) -> None:
-        """`reason` why no faster runtime serves, where one was looked for."""
+        """`detail`: what it runs on, or why no faster runtime serves where one was looked for."""
         self.device = device
-        self.detail = reason
+        self.detail = detail
         self._model = model
 
     def prepare(self, batch: RaggedBatch, _user_ids: Sequence[str] = ()) -> "TorchWork":

@@ -1,1 +1,3 @@
-"""The fused CPU kernel: its C sources in `native/`, how they are called, how weights are packed."""
+"""The fused CPU kernel (C sources in `native/`, how they are called, how weights are packed), and a
+recurrence for GPUs.
+"""

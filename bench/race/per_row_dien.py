@@ -11,7 +11,7 @@ from app.models.dien.evolving_interest import EvolvingInterest
 from app.models.dien.model import Dien
 from app.models.layers.activation import Dice
 from app.models.layers.attention import MlpAttention
-from app.models.layers.recurrence import GatedCell
+from app.models.layers.gated_cell import GatedCell
 from app.registry.model_store import Artifact
 from app.registry.trained_model import trained_model
 

@@ -13,7 +13,9 @@ from app.importers.gates import GateRows, Recurrence, as_they_are, reset_first, 
 from app.importers.state_dict import StateDict
 from app.importers.tower import Linear
 from app.models.layers.activation import make_activation
-from app.models.layers.recurrence import GatedCell, run_over_behaviors, write_augru_paper
+from app.models.layers.gated_cell import GatedCell
+from app.models.layers.recurrence import run_over_behaviors
+from app.models.layers.write_rules import write_augru_paper
 
 INPUTS, HIDDEN = 3, 4
 few_seeds = pytest.mark.parametrize("seed", range(5))

@@ -6,16 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from app.models.layers.recurrence import (
-    EvolutionRule,
-    GatedCell,
-    Spans,
-    evolve,
-    run_over_behaviors,
-    write_agru,
-    write_augru_official,
-    write_augru_paper,
-)
+from app.models.layers.gated_cell import GatedCell
+from app.models.layers.ragged import Spans
+from app.models.layers.recurrence import EvolutionRule, evolve, run_over_behaviors
+from app.models.layers.write_rules import write_agru, write_augru_official, write_augru_paper
 
 # R sequences, N steps of all sequences, K rows of one step, T steps, I input, H hidden
 

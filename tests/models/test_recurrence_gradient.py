@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from app.models.layers.recurrence import EvolutionRule, GatedCell, Spans, evolve, run_over_behaviors
+from app.models.layers.gated_cell import GatedCell
+from app.models.layers.ragged import Spans
+from app.models.layers.recurrence import EvolutionRule, evolve, run_over_behaviors
 from app.models.layers.write_rules import write_gru
 
 # R sequences, N steps of all sequences, T steps, I input, H hidden

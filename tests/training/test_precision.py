@@ -10,8 +10,9 @@ from app.models.din.config import DinConfig
 from app.models.dsin.config import DsinConfig
 from app.models.factory import Architecture
 from app.models.layers.attention import softmax_over_behaviors
+from app.models.layers.gated_cell import GatedCell
 from app.models.layers.ragged import RaggedPairs
-from app.models.layers.recurrence import GatedCell, run_over_behaviors
+from app.models.layers.recurrence import run_over_behaviors
 from app.training.prediction import predict
 from tests.training.builders import QUICK, SMALL_DIEN
 from tests.training.planted_world import PlantedWorld

@@ -11,8 +11,8 @@ from app.inference.fused.arena import Arena
 from app.kernels.packing import columns, padded, panels
 from app.kernels.structures import ActivationCode, Cell, Layer
 from app.models.layers.activation import Dice
+from app.models.layers.gated_cell import GatedCell
 from app.models.layers.mlp import Mlp
-from app.models.layers.recurrence import GatedCell
 from app.models.layers.reset_gates import ResetBefore
 
 # O outputs, I inputs, H hidden, G = 3H

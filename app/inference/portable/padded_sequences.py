@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from app.inference.portable.loops import Loop, Steps
 from app.inference.portable.padded_pairs import PaddedPairs
 from app.inference.portable.padded_sessions import cut_padded
-from app.models.layers.recurrence import EvolutionRule, GatedCell
+from app.models.layers.gated_cell import GatedCell
+from app.models.layers.recurrence import EvolutionRule
 from app.models.layers.reset_gates import ResetBefore
 from app.models.layers.sequences import Sessions
 from app.models.layers.write_rules import WriteRule, write_gru

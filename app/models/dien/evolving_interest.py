@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from app.models.dien.auxiliary import AuxiliaryNet
 from app.models.dien.config import DienConfig
-from app.models.layers.recurrence import EvolutionRule, GatedCell
+from app.models.layers.gated_cell import GatedCell
+from app.models.layers.recurrence import EvolutionRule
 from app.models.layers.sequences import Pairs, Sequences
 from app.models.layers.target_attention import AttentionKeys, TargetAttention, pool
 

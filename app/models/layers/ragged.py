@@ -35,6 +35,14 @@ def starts_of(lengths_R: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """Where each of R sequences lies; candidates of one user share its rows."""
+
+    first_row_R: Tensor
+    lengths_R: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class StepPlan:
     """How to walk R sequences step by step without a padded row.
 

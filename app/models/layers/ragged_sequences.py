@@ -6,21 +6,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from app.models.layers.gated_cell import GatedCell
 from app.models.layers.precision import at_least_single
 from app.models.layers.ragged import (
     RaggedPairs,
+    Spans,
     last_of_each,
     starts_of,
     steps_from_end,
     sum_per_sequence,
 )
-from app.models.layers.recurrence import (
-    EvolutionRule,
-    GatedCell,
-    Spans,
-    evolve,
-    run_over_behaviors,
-)
+from app.models.layers.recurrence import EvolutionRule, evolve, run_over_behaviors
 from app.models.layers.sequences import Sessions
 from app.models.layers.sessions import cut_sessions
 

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from app.models.layers.recurrence import EvolutionRule, GatedCell
+from app.models.layers.gated_cell import GatedCell
+from app.models.layers.recurrence import EvolutionRule
 
 # R sequences, N rows of all sequences, P (candidate, behavior) pairs, C candidates, T longest,
 # M rows of sessions, I inputs, H hidden, G = 3H
