@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Scope
 
 from app.inference.fused.native_workers import NativeWork, NativeWorkers
 from app.inference.workers import Done
+from app.kernels.structures import Batch
 
 COMPUTE_S = 1e-3  # what the stub says that it took
 # As a kernel would, the stub gives each candidate another score: equal ones are ordered sooner.
@@ -37,7 +38,7 @@ async def rank_all(application: ASGIApp, bodies: Sequence[bytes], at_once: int) 
 
 def _answer_at_once(self: NativeWorkers, work: NativeWork, done: Done) -> None:
     task = work.task
-    ctypes.memmove(task.logits_C, LOGITS.ctypes.data, 4 * task.batch.contents.candidates)
+    ctypes.memmove(task.logits_C, LOGITS.ctypes.data, 4 * Batch.from_address(task.batch).candidates)
     asyncio.get_running_loop().call_soon(done, None, COMPUTE_S)
 
 

@@ -1,8 +1,8 @@
 """A ragged batch: behaviors end to end, and candidates with the index of their user."""
 
-from dataclasses import dataclass, fields
-
 import numpy as np
+from msgspec import Struct
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
@@ -10,8 +10,7 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class RaggedBatch:
+class RaggedBatch(Struct, frozen=True):
     """Encoded features: table rows for sparse fields, standardized numbers for dense ones.
 
     U users, N behaviors of all users, C candidates, F behavior fields,
@@ -30,11 +29,10 @@ class RaggedBatch:
 
     def arrays(self) -> tuple[Rows | Floats, ...]:
         """All of them, in the order above."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        return astuple(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(Struct, frozen=True):
     """What a model says of C candidates; attention is zero past the user's last behavior."""
 
     logits_C: Floats

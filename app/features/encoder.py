@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import TypeVar, cast
 
 import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
 
 from app.core.batch import Doubles, Floats, RaggedBatch, Rows
 from app.core.keys import keys_of
@@ -18,11 +19,14 @@ from app.core.schema import (
     FeatureSchema,
     SparseField,
 )
+from app.features.fields_of_batch import FieldsOfBatch
 from app.features.looked_up_rows import LookedUpRows, RowsOf
 from app.features.unknown_ids import UnknownIds
 from app.features.vocabulary import Vocabulary
 
 # U users (one per request), N behaviors, C candidates, F behavior fields
+
+Number = TypeVar("Number", np.uint64, np.uint32)
 
 Fields = Mapping[str, FieldValue]
 Job = tuple[UserContext, Candidates]
@@ -31,12 +35,17 @@ Job = tuple[UserContext, Candidates]
 # and what a client sends must not overflow into a score that is not a number.
 LARGEST_DENSE = 1e6
 
+# Of as many rows as one likes, for models without such fields: they take no memory, and to make
+# them for every batch takes six times as long as to cut them.
+NO_ROWS: Rows = np.empty((2**40, 0), np.int64)
+NO_NUMBERS: Floats = np.empty((2**40, 0), np.float32)
 
-@dataclass(frozen=True, slots=True)
-class EncodedRequests:
+
+class EncodedRequests(Struct, frozen=True):
     """The batch, and what of it the model does not know."""
 
     batch: RaggedBatch
+    candidates_U: Sequence[int]  # of each request
     unknown: UnknownIds
 
 
@@ -46,14 +55,14 @@ class Encoder:
     def __init__(self, schema: FeatureSchema, vocabularies: Mapping[str, Vocabulary]) -> None:
         self.schema = schema
         self.vocabularies = vocabularies
-        of_ads = (*schema.behavior_fields, *schema.candidate_sparse_fields)
+        self._fields = fields = FieldsOfBatch.of(schema)
+        of_ads = (*fields.behavior, *fields.candidate_sparse)
         self._rows_of_ads: Mapping[str, RowsOf] = {
             field.name: LookedUpRows(partial(_look_up, vocabularies[field.name])).rows_of
             for field in of_ads
         }
         self._rows_of_users: Mapping[str, RowsOf] = {  # too many to be remembered
-            field.name: partial(_look_up, vocabularies[field.name])
-            for field in schema.user_sparse_fields
+            field.name: partial(_look_up, vocabularies[field.name]) for field in fields.user_sparse
         }
         self._found_anywhere = frozenset(
             field.name for field in schema.side_fields if field.source == "any"
@@ -61,8 +70,8 @@ class Encoder:
 
     def encode(self, requests: Sequence[Job]) -> EncodedRequests:
         """One user and at least one candidate per request, in their order."""
-        schema = self.schema
-        histories = [user.behaviors.newest(schema.max_behaviors) for user, _ in requests]
+        fields, longest = self._fields, self.schema.max_behaviors
+        histories = [user.behaviors.newest(longest) for user, _ in requests]
         of_users = partial(_user_column, [self._fields_of(user) for user, _ in requests])
         of_ads = partial(_candidate_column, requests, self._found_anywhere)
         rows_of_users, rows_of_ads = self._rows_of_users, self._rows_of_ads
@@ -72,16 +81,14 @@ class Encoder:
             lengths_U=np.array([len(history) for history in histories], np.int64),
             behaviors_NF=self._behavior_rows(histories),
             behavior_seconds_N=_behavior_seconds(histories),
-            user_sparse_US=_sparse(schema.user_sparse_fields, rows_of_users, of_users, users),
-            user_dense_UD=_dense(schema.user_dense_fields, of_users, users),
-            candidates_CF=_sparse(schema.behavior_fields, rows_of_ads, of_ads, candidates),
-            candidate_sparse_CS=_sparse(
-                schema.candidate_sparse_fields, rows_of_ads, of_ads, candidates
-            ),
-            candidate_dense_CD=_dense(schema.candidate_dense_fields, of_ads, candidates),
+            user_sparse_US=_sparse(fields.user_sparse, rows_of_users, of_users, users),
+            user_dense_UD=_dense(fields.user_dense, of_users, users),
+            candidates_CF=_sparse(fields.behavior, rows_of_ads, of_ads, candidates),
+            candidate_sparse_CS=_sparse(fields.candidate_sparse, rows_of_ads, of_ads, candidates),
+            candidate_dense_CD=_dense(fields.candidate_dense, of_ads, candidates),
             user_of_C=np.arange(users).repeat(candidates_U),
         )
-        return EncodedRequests(batch, UnknownIds.of(batch, schema))
+        return EncodedRequests(batch, candidates_U, UnknownIds.of(batch, fields))
 
     def _fields_of(self, user: UserContext) -> Fields:
         """Each field from its own source: a profile says nothing about the moment."""
@@ -93,7 +100,7 @@ class Encoder:
         return values
 
     def _behavior_rows(self, histories: Sequence[BehaviorSequence]) -> Rows:
-        keys_NF = np.concatenate([history.keys_TF for history in histories])
+        keys_NF = _end_to_end([history.keys_TF for history in histories])
         rows_NF = np.empty((len(keys_NF), len(self.schema.behavior_fields)), np.int64)
         for column, field in enumerate(self.schema.behavior_fields):
             rows_NF[:, column] = self.vocabularies[field.name].rows_of(keys_NF[:, column])
@@ -101,7 +108,11 @@ class Encoder:
 
 
 def _behavior_seconds(histories: Sequence[BehaviorSequence]) -> Rows:
-    return np.concatenate([history.timestamps_T for history in histories]).astype(np.int64)
+    return _end_to_end([history.timestamps_T for history in histories]).astype(np.int64)
+
+
+def _end_to_end(arrays: Sequence[NDArray[Number]]) -> NDArray[Number]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 # A field's values over a batch, and for how many consecutive rows each stands; None: one each.
@@ -149,6 +160,8 @@ def _sparse(
     column_of: _ColumnOf,
     rows: int,
 ) -> Rows:
+    if not fields:
+        return NO_ROWS[:rows]
     table_rows = np.empty((rows, len(fields)), np.int64)
     for column, field in enumerate(fields):
         values, repeats = column_of(field.name)
@@ -177,6 +190,8 @@ def _id_text(value: FieldValue) -> str:
 
 
 def _dense(fields: Sequence[DenseSideField], column_of: _ColumnOf, rows: int) -> Floats:
+    if not fields:
+        return NO_NUMBERS[:rows]
     standardized = np.empty((rows, len(fields)), np.float32)
     for column, field in enumerate(fields):
         values, repeats = column_of(field.name)

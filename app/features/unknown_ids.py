@@ -1,45 +1,53 @@
 """How many ids of a batch the model does not know: by field, and by request."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from msgspec import Struct
 
 from app.core.batch import RaggedBatch, Rows
-from app.core.schema import OOV_ROW, FeatureSchema
+from app.core.schema import OOV_ROW, SparseField
+from app.features.fields_of_batch import FieldsOfBatch
 
-# U users, N behaviors, C candidates
+# U users, N behaviors, C candidates, F fields
+
+_OOV_ROW = np.array(OOV_ROW)  # of a number, each comparison makes an array
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownIds:
+class UnknownIds(Struct, frozen=True):
     """Items per request, of its behaviors and of its candidates, and ids by field."""
 
-    behaviors_U: Rows
-    candidates_U: Rows
-    by_field: dict[str, int]  # over the whole batch
+    behaviors_U: Sequence[int]
+    candidates_U: Sequence[int]
+    by_field: Mapping[str, int]  # over the whole batch; only of fields that have any
 
     @classmethod
-    def of(cls, batch: RaggedBatch, schema: FeatureSchema) -> "UnknownIds":
-        behaviors, candidates = batch.behaviors_NF == OOV_ROW, batch.candidates_CF == OOV_ROW
-        by_field = {field.name: 0 for field in schema.sparse_fields}
-        for fields, unknown in (
-            (schema.behavior_fields, behaviors),
-            (schema.behavior_fields, candidates),
-            (schema.user_sparse_fields, batch.user_sparse_US == OOV_ROW),
-            (schema.candidate_sparse_fields, batch.candidate_sparse_CS == OOV_ROW),
-        ):
-            if np.count_nonzero(unknown):
-                for field, column in zip(fields, unknown.T, strict=True):
-                    by_field[field.name] += int(np.count_nonzero(column))
+    def of(cls, batch: RaggedBatch, fields: FieldsOfBatch) -> "UnknownIds":
+        by_field: dict[str, int] = {}
         users = len(batch.lengths_U)
-        user_of_N = np.arange(users).repeat(batch.lengths_U)
-        return cls(
-            _by_user(behaviors[:, 0], user_of_N, users),
-            _by_user(candidates[:, 0], batch.user_of_C, users),
-            by_field,
-        )
+        behaviors_U = candidates_U = [0] * users
+        if _count(by_field, fields.behavior, batch.behaviors_NF):
+            user_of_N = np.arange(users).repeat(batch.lengths_U)
+            behaviors_U = _by_user(batch.behaviors_NF, user_of_N, users)
+        if _count(by_field, fields.behavior, batch.candidates_CF):
+            candidates_U = _by_user(batch.candidates_CF, batch.user_of_C, users)
+        _count(by_field, fields.user_sparse, batch.user_sparse_US)
+        _count(by_field, fields.candidate_sparse, batch.candidate_sparse_CS)
+        return cls(behaviors_U, candidates_U, by_field)
 
 
-def _by_user(unknown: NDArray[np.bool_], user_of_row: Rows, users: int) -> Rows:
-    return np.bincount(user_of_row[unknown], minlength=users)
+def _count(by_field: dict[str, int], fields: Sequence[SparseField], rows_RF: Rows) -> bool:
+    """Whether there are any, which there seldom are."""
+    if not rows_RF.size or not np.count_nonzero(unknown_RF := rows_RF == _OOV_ROW):
+        return False
+    for field, unknown_R in zip(fields, unknown_RF.T, strict=True):
+        count = int(np.count_nonzero(unknown_R))
+        if count:
+            by_field[field.name] = by_field.get(field.name, 0) + count
+    return True
+
+
+def _by_user(rows_RF: Rows, user_of_R: Rows, users: int) -> list[int]:
+    """Of items, which are the first field."""
+    counts: list[int] = np.bincount(user_of_R[rows_RF[:, 0] == _OOV_ROW], minlength=users).tolist()
+    return counts

@@ -18,6 +18,7 @@ from app.core.tensor_file import TensorFile
 # Python's lock for 10 ms.
 IDS_AT_A_TIME = 2**14
 
+_FIRST_ID_ROW = np.array(FIRST_ID_ROW)  # of a number, each sum makes an array
 TYPES = {"keys": "U64", "id_ends": "I64", "id_bytes": "U8"}
 
 
@@ -52,8 +53,9 @@ class Vocabulary:
             return np.full(len(keys_N), OOV_ROW, np.int64)
         found = self.keys_V.searchsorted(keys_N)
         unknown = self.keys_V.take(found, mode="clip") != keys_N
-        found += FIRST_ID_ROW
-        found[unknown] = OOV_ROW
+        found += _FIRST_ID_ROW
+        if np.count_nonzero(unknown):
+            found[unknown] = OOV_ROW
         return found
 
     def raw_id(self, key: int) -> str | None:

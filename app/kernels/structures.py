@@ -128,9 +128,7 @@ class Task(Structure):
     """`struct task`."""
 
     _fields_: ClassVar[_Fields] = [
-        ("model", POINTER(Model)),
-        ("batch", POINTER(Batch)),
-        *((name, c_void_p) for name in ("logits_C", "attention_CT")),
+        *((name, c_void_p) for name in ("model", "batch", "logits_C", "attention_CT")),
         ("failed", c_int32),
         ("seconds", c_double),
         ("next", c_void_p),
@@ -144,7 +142,7 @@ def declare(library: ctypes.CDLL) -> None:
     """
     library.ctr_layout.argtypes = []
     library.ctr_layout.restype = c_int32
-    library.ctr_score.argtypes = [POINTER(Model), POINTER(Batch), c_void_p, c_void_p]
+    library.ctr_score.argtypes = [c_void_p, c_void_p, c_void_p, c_void_p]
     library.ctr_score.restype = ctypes.c_int
     library.ctr_floats_of_user_states.argtypes = [POINTER(Model), ctypes.c_int64]
     library.ctr_floats_of_user_states.restype = ctypes.c_int64

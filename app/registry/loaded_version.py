@@ -1,12 +1,9 @@
 """One version in memory: encoder and engine, scoring requests on the thread that asks."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from msgspec import Struct
-from numpy.typing import NDArray
 
 from app.core.batch import Doubles, Floats, Scores
 from app.core.request import Candidates, UserContext
@@ -36,8 +33,7 @@ class JobScores(Struct, frozen=True):
         return self.unknown_behaviors + self.unknown_candidates
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedBatch:
+class PreparedBatch(Struct, frozen=True):
     """Requests that are encoded; their scores are there once the work has run."""
 
     encoded: EncodedRequests
@@ -103,7 +99,7 @@ class LoadedVersion:
         """Of at least one candidate, whoever is asked: no engine, so the event loop may call it."""
         encoded = self.encoder.encode([(NOBODY, candidates)])
         ctr_C = self.priors.ctr_of(encoded.batch.candidates_CF)
-        return PriorScores(ctr_C, int(encoded.unknown.candidates_U[0]))
+        return PriorScores(ctr_C, encoded.unknown.candidates_U[0])
 
 
 def load_version(
@@ -131,16 +127,15 @@ def load_version(
 
 def _per_job(encoded: EncodedRequests, scores: Scores) -> Iterator[JobScores]:
     """Each job's own rows, without the steps that only a longer neighbor has."""
-    candidates_U = np.bincount(encoded.batch.user_of_C, minlength=len(encoded.batch.lengths_U))
-    ends: NDArray[np.int64] = np.cumsum(candidates_U)
-    for end, count, length, behaviors, candidates in zip(
-        ends.tolist(),
-        candidates_U.tolist(),
+    end = 0
+    for count, length, behaviors, candidates in zip(
+        encoded.candidates_U,
         encoded.batch.lengths_U.tolist(),
-        encoded.unknown.behaviors_U.tolist(),
-        encoded.unknown.candidates_U.tolist(),
+        encoded.unknown.behaviors_U,
+        encoded.unknown.candidates_U,
         strict=True,
     ):
+        end += count
         rows = slice(end - count, end)
         yield JobScores(
             scores.logits_C[rows], scores.attention_CT[rows, :length], behaviors, candidates

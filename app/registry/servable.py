@@ -172,6 +172,5 @@ def _prepare(
     """Not a method: a servable that refers to itself is freed late, if ever."""
     prepared = version.prepare(jobs)
     for field, count in prepared.encoded.unknown.by_field.items():
-        if count:
-            unknown_ids[field].inc(count)
+        unknown_ids[field].inc(count)
     return prepared

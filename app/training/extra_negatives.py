@@ -1,9 +1,10 @@
 """Items that were not shown, beside each click, as further candidates without one."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from app.core.batch import Floats, RaggedBatch, Rows

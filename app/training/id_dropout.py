@@ -1,8 +1,7 @@
 """Random id dropout: now and then an id counts as unknown, which is how the OOV row learns."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from app.core.batch import RaggedBatch, Rows
 from app.core.schema import OOV_ROW

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import structs
 
 from app.core.batch import Doubles, Floats, Rows
 from app.core.calibration import Calibration, ctr_of
@@ -36,7 +37,7 @@ class HistoryCut:
         ends_U = np.cumsum(whole_U) - np.minimum(self.missing_newest, whole_U)
         lengths_U = np.minimum(np.maximum(whole_U - self.missing_newest, 0), self.behaviors)
         left = rows_of_spans(ends_U - lengths_U, lengths_U)
-        batch = replace(
+        batch = structs.replace(
             samples.batch,
             lengths_U=lengths_U,
             behaviors_NF=samples.batch.behaviors_NF[left],

@@ -1,5 +1,7 @@
 """The encoder against a naive loop, and what it promises of ids, numbers and neighbors."""
 
+from operator import add
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from app.core.keys import keys_of
 from app.core.request import BehaviorSequence, Candidates, UserContext
 from app.core.schema import OOV_ROW, DenseSideField, FeatureSchema, SparseField, SparseSideField
-from app.features.encoder import Encoder
+from app.features.encoder import EncodedRequests, Encoder
 from app.features.vocabulary import Vocabulary
 from tests.features.histories import history
 from tests.features.naive_encoder import NaiveEncoder
@@ -90,6 +92,11 @@ def requests(draw: st.DrawFn) -> tuple[UserContext, Candidates]:
 batches = st.lists(requests(), min_size=1, max_size=4)
 
 
+def unknown_items_of(encoded: EncodedRequests) -> list[int]:
+    """Of each request."""
+    return list(map(add, encoded.unknown.behaviors_U, encoded.unknown.candidates_U))
+
+
 @given(schemas, batches)
 def test_the_batch_is_that_of_a_naive_loop(schema, requests):
     encoded = Encoder(schema, VOCABULARIES).encode(requests)
@@ -104,10 +111,8 @@ def test_the_batch_is_that_of_a_naive_loop(schema, requests):
     assert batch.candidate_sparse_CS.tolist() == naive.candidate_sparse
     assert batch.candidate_dense_CD.tolist() == np.float32(naive.candidate_dense).tolist()
     assert batch.user_of_C.tolist() == naive.user_of
-    assert (
-        encoded.unknown.behaviors_U + encoded.unknown.candidates_U
-    ).tolist() == naive.unknown_items
-    assert encoded.unknown.by_field == naive.unknown_ids
+    assert unknown_items_of(encoded) == naive.unknown_items
+    assert encoded.unknown.by_field == {name: n for name, n in naive.unknown_ids.items() if n}
 
 
 @given(schemas, batches)
@@ -175,7 +180,7 @@ def test_what_is_no_known_id_has_the_oov_row(value):
     encoded = encode(item_id=[value])
 
     assert encoded.batch.candidates_CF[0, 0] == OOV_ROW
-    assert (encoded.unknown.behaviors_U + encoded.unknown.candidates_U).tolist() == [1]
+    assert unknown_items_of(encoded) == [1]
 
 
 def test_the_newest_behaviors_are_kept_and_the_older_ones_are_not_counted_as_unknown():
@@ -185,7 +190,7 @@ def test_the_newest_behaviors_are_kept_and_the_older_ones_are_not_counted_as_unk
     newest = vocabulary.rows_of(history("item-1", "item-2", "7").keys_TF[:, 0])
     assert encoded.batch.lengths_U.tolist() == [3]
     assert encoded.batch.behaviors_NF[:, 0].tolist() == newest.tolist()
-    assert (encoded.unknown.behaviors_U + encoded.unknown.candidates_U).tolist() == [0]
+    assert unknown_items_of(encoded) == [0]
 
 
 def test_unknown_items_are_counted_in_history_and_candidates_of_their_own_request():
@@ -204,7 +209,7 @@ def test_unknown_items_are_counted_in_history_and_candidates_of_their_own_reques
         ]
     )
 
-    assert (encoded.unknown.behaviors_U + encoded.unknown.candidates_U).tolist() == [0, 3, 2]
+    assert unknown_items_of(encoded) == [0, 3, 2]
     assert encoded.unknown.by_field == {"item_id": 5, "category_id": 2}
 
 

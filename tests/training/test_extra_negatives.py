@@ -1,11 +1,10 @@
 """Negatives beside clicks: whose they are, what they are, and what they weigh."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.core.batch import RaggedBatch
 from app.training.candidate_counts import CandidateCounts

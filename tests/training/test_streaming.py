@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from app.core.schema import FeatureSchema
 from app.errors import StartupRefused
@@ -165,7 +166,7 @@ class ResidentRows:
         self._now += rows
         self.most = max(self.most, self._now)
         weakref.finalize(behaviors_NF, self._forget, rows)
-        return replace(chunk, batch=replace(chunk.batch, behaviors_NF=behaviors_NF))
+        return replace(chunk, batch=structs.replace(chunk.batch, behaviors_NF=behaviors_NF))
 
     def _forget(self, rows: int) -> None:
         self._now -= rows

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from msgspec import structs
 
 from app.core.batch import Doubles
 from app.core.calibration import UNCALIBRATED, ctr_of
@@ -51,7 +52,7 @@ def model_ctr(model: Model, split: EncodedSamples) -> Doubles:
 def unknown_items(split: EncodedSamples) -> EncodedSamples:
     items_CF = split.batch.candidates_CF.copy()
     items_CF[:, 0] = OOV_ROW
-    return replace(split, batch=replace(split.batch, candidates_CF=items_CF))
+    return replace(split, batch=structs.replace(split.batch, candidates_CF=items_CF))
 
 
 def test_a_planted_pattern_is_learned(world: PlantedWorld, trained: Trained) -> None:

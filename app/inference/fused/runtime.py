@@ -1,14 +1,13 @@
 """DIEN and DIN on the CPU in one native call per batch."""
 
 from collections.abc import Mapping, Sequence
-from ctypes import pointer
-from dataclasses import dataclass
+from ctypes import addressof
 from functools import cache, partial
-from itertools import accumulate
-from typing import TypeVar
+from itertools import pairwise
 
 import numpy as np
 import torch
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from app.core.batch import RaggedBatch, Rows, Scores
@@ -25,25 +24,22 @@ from app.models import factory
 
 CPU = torch.device("cpu")
 
-Number = TypeVar("Number", np.int64, np.float32)
 
-
-@dataclass(frozen=True, slots=True)
-class KeptStates:
+class KeptStates(Struct, frozen=True):
     """Where a version finds the states of users that it has seen."""
 
     cache: UserStateCache
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(Struct, frozen=True):
     """Whose states are computed, and from where on."""
 
-    states: list[UserStates]
-    earlier: list[UserStates]
-    known: list[int]
-    computed: list[tuple[str, UserStates]]  # to be kept, by user
+    lengths: Sequence[int]
+    states: list[UserStates] = []
+    earlier: list[UserStates] = []
+    known: list[int] = []
+    computed: list[tuple[str, UserStates]] = []  # to be kept, by user
 
 
 class FusedRuntime:
@@ -84,9 +80,9 @@ class FusedRuntime:
         return work.scores()
 
     def _plan(self, batch: RaggedBatch, user_ids: Sequence[str]) -> _Plan:
-        plan = _Plan([], [], [], [])
+        plan = _Plan(batch.lengths_U.tolist())
         first = 0
-        for user, length in enumerate(batch.lengths_U.tolist()):
+        for user, length in enumerate(plan.lengths):
             rows = batch.behaviors_NF[first : first + length].tobytes()
             first += length
             keeps = self._kept is not None and length and user < len(user_ids)
@@ -133,39 +129,49 @@ class FusedWork:
         self._order_C = order_C
         self._plan = plan
         self._kept = kept
-        users, candidates = len(batch.lengths_U), len(batch.user_of_C)
-        longest = int(batch.lengths_U[batch.user_of_C].max(initial=0))
-        rows = {
-            "lengths_U": batch.lengths_U,
-            "behaviors_NF": batch.behaviors_NF,
-            "user_sparse_US": batch.user_sparse_US,
-            "candidates_CF": batch.candidates_CF,
-            "candidate_sparse_CS": batch.candidate_sparse_CS,
-            "first_candidate_U": batch.user_of_C.searchsorted(np.arange(users + 1)),
-            "states_U": np.array([states.address for states in plan.states], np.int64),
-            "earlier_U": np.array([states.address for states in plan.earlier], np.int64),
-            "known_U": np.array(plan.known, np.int64),
-        }
-        numbers = {
-            "user_dense_UD": batch.user_dense_UD,
-            "candidate_dense_CD": batch.candidate_dense_CD,
-        }
-        self._rows, addresses_of_rows = _end_to_end(rows)
-        self._numbers, addresses_of_numbers = _end_to_end(numbers)
-        scores = np.zeros(candidates * (1 + longest), np.float32)
-        self._logits_C = scores[:candidates]
-        self._attention_CT = scores[candidates:].reshape(candidates, longest)
+        users, candidates = len(plan.lengths), len(batch.user_of_C)
+        firsts = batch.user_of_C.searchsorted(np.arange(users + 1)).tolist()
+        asked = [
+            length
+            for length, (first, end) in zip(plan.lengths, pairwise(firsts), strict=True)
+            if end > first
+        ]
+        longest = max(asked, default=0)
+        self._rows, addresses = _end_to_end(
+            {
+                "lengths_U": plan.lengths,
+                "first_candidate_U": firsts,
+                "states_U": [states.address for states in plan.states],
+                "earlier_U": [states.address for states in plan.earlier],
+                "known_U": plan.known,
+            },
+            {
+                "behaviors_NF": batch.behaviors_NF,
+                "user_sparse_US": batch.user_sparse_US,
+                "candidates_CF": batch.candidates_CF,
+                "candidate_sparse_CS": batch.candidate_sparse_CS,
+            },
+        )
+        self._numbers = np.concatenate(
+            (batch.user_dense_UD.ravel(), batch.candidate_dense_CD.ravel())
+        )
+        numbers_at = address_of(self._numbers)
         self._batch = Batch(
             users=users,
             candidates=candidates,
             longest=longest,
-            **addresses_of_rows,
-            **addresses_of_numbers,
+            user_dense_UD=numbers_at,
+            candidate_dense_CD=numbers_at + batch.user_dense_UD.nbytes,
+            **addresses,
         )
+        scores = np.zeros(candidates * (1 + longest), np.float32)
+        self._logits_C = scores[:candidates]
+        self._attention_CT = scores[candidates:].reshape(candidates, longest)
         logits_at = address_of(scores)
+        self._model = model
         self.task = Task(
-            model=pointer(model),
-            batch=pointer(self._batch),
+            model=addressof(model),
+            batch=addressof(self._batch),
             logits_C=logits_at,
             attention_CT=logits_at + self._logits_C.nbytes,
         )
@@ -187,9 +193,22 @@ class FusedWork:
         return in_order(Scores(self._logits_C, self._attention_CT), self._order_C)
 
 
-def _end_to_end(arrays: Mapping[str, NDArray[Number]]) -> tuple[NDArray[Number], dict[str, int]]:
+def _end_to_end(
+    of_users: Mapping[str, Sequence[int]], rows: Mapping[str, Rows]
+) -> tuple[Rows, dict[str, int]]:
     """All of them in one array, and where each begins: to ask an array for its address takes longer
     than to copy most of them."""
-    together = np.concatenate([array.ravel() for array in arrays.values()])
-    begins = accumulate((array.nbytes for array in arrays.values()), initial=address_of(together))
-    return together, dict(zip(arrays, begins, strict=False))
+    begins: dict[str, int] = {}
+    numbers_of_users: list[int] = []
+    for name, numbers in of_users.items():
+        begins[name] = len(numbers_of_users)
+        numbers_of_users += numbers
+    end = len(numbers_of_users)
+    for name, array in rows.items():
+        begins[name] = end
+        end += array.size
+    together = np.concatenate(
+        [np.array(numbers_of_users, np.int64), *[array.ravel() for array in rows.values()]]
+    )
+    address, row_bytes = address_of(together), together.itemsize
+    return together, {name: address + row_bytes * begin for name, begin in begins.items()}

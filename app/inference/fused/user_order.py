@@ -1,14 +1,15 @@
 """Candidates in the order of their users, as the kernel wants them, and back again."""
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from app.core.batch import RaggedBatch, Rows, Scores
 
 
 def by_user(batch: RaggedBatch) -> tuple[RaggedBatch, Rows | None]:
     """The batch with candidates user after user, and where each of them was; None: as it was."""
+    if len(batch.lengths_U) == 1:
+        return batch, None
     steps_back = batch.user_of_C[1:] < batch.user_of_C[:-1]
     if not np.count_nonzero(steps_back):  # a third of what `any` takes
         return batch, None

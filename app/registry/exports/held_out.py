@@ -1,7 +1,7 @@
 """Samples that a model was not trained on, kept with it: what another runtime loses shows there."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from app.registry.model_store import HELD_OUT, Artifact
 
 USERS_PER_BATCH = 64
 
-_NAMES = tuple(field.name for field in fields(RaggedBatch))
+_NAMES = RaggedBatch.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)

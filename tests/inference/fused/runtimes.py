@@ -1,9 +1,8 @@
 """Fused runtimes of small models, and shapes to score with them."""
 
-import dataclasses
-
 import pytest
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from app.inference.fused.runtime import FusedRuntime, KeptStates
 from app.inference.fused.support import why_not_fused
@@ -57,7 +56,7 @@ def fused(config, kept: KeptStates | None = None, kernel: Kernel | None = None) 
 
 def without_behaviors_after(batch, length: int):
     """The same batch of one user, before what it did later."""
-    return dataclasses.replace(
+    return replace(
         batch,
         lengths_U=batch.lengths_U.clip(max=length),
         behaviors_NF=batch.behaviors_NF[:length],

@@ -1,6 +1,5 @@
 """Small versions with held-out samples, and what it takes to export them."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +42,9 @@ def ctrs(version: LoadedVersion) -> np.ndarray:
 
 
 def same(one: HeldOut, other: HeldOut) -> bool:
-    pairs = [(one.labels_C, other.labels_C)]
-    pairs += [
-        (getattr(one.batch, field.name), getattr(other.batch, field.name))
-        for field in dataclasses.fields(one.batch)
-    ]
+    pairs = zip(
+        (*one.batch.arrays(), one.labels_C), (*other.batch.arrays(), other.labels_C), strict=True
+    )
     return all(
         np.array_equal(mine, theirs) and mine.dtype == theirs.dtype for mine, theirs in pairs
     )

@@ -1,9 +1,8 @@
 """Held-out samples come back as they were, whole and in parts; anything else is refused."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from safetensors.numpy import save
 
 from app.errors import ArtifactRefused
@@ -73,7 +72,7 @@ def test_samples_that_tables_have_no_rows_for_are_refused(array, value, tmp_path
     held_out = held_out_of(artifact)
     values = getattr(held_out.batch, array).copy()
     values[-1] = value
-    batch = dataclasses.replace(held_out.batch, **{array: values})
+    batch = replace(held_out.batch, **{array: values})
     replace_file(artifact.folder, HELD_OUT, HeldOut(batch, held_out.labels_C).to_bytes())
 
     with pytest.raises(ArtifactRefused, match="they do not fit its tables"):
