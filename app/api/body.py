@@ -18,7 +18,8 @@ async def read_body(
     """
     if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
-    body = bytearray()
+    parts: list[bytes] = []
+    size = 0
     try:
         # There is nothing to wait for with most: the head and the body come together.
         async with nullcontext() if _is_there(request) else asyncio.timeout(timeout_s):
@@ -27,16 +28,17 @@ async def read_body(
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
                     raise ClientLeft
-                body += message.get("body", b"")
-                if len(body) > max_bytes:
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > max_bytes:
                     raise _too_large(max_bytes)
                 more = message.get("more_body", False)
     except TimeoutError:
         raise MalformedRequest(
-            f"{len(body)} bytes of the body arrived within {timeout_s:g} s, "
+            f"{size} bytes of the body arrived within {timeout_s:g} s, "
             f"Content-Length says {declared.decode('latin-1') or 'nothing'}"
         ) from None
-    return bytes(body)
+    return parts[0] if len(parts) == 1 else b"".join(parts)  # most come in one
 
 
 def _is_there(request: Request) -> bool:

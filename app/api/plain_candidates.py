@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, DecodeError, Meta, Struct, defstruct
 from msgspec.json import Decoder
-from msgspec.structs import asdict
+from msgspec.structs import asdict, astuple
 
 from app.api.wire import MAX_BID, MAX_CANDIDATES, RankOutline
 from app.api.wire_fields import MAX_TEXT_CHARS
@@ -55,14 +55,9 @@ def read_plain(body: bytes) -> Mapping[str, Any] | None:
 
 def columns_of_plain(candidates: Sequence[PlainCandidate]) -> Candidates | None:
     """None where two ads have the same id."""
-    ad_ids = [one.ad_id for one in candidates]
+    rows = map(astuple, candidates)
+    ad_ids, item_ids, category_ids, bids = map(list, zip(*rows, strict=True))
     if len(set(ad_ids)) < len(ad_ids):
         return None
-    return Candidates(
-        ad_ids=ad_ids,
-        bids=[one.bid for one in candidates],
-        fields={
-            "item_id": [one.item_id for one in candidates],
-            "category_id": [one.category_id for one in candidates],
-        },
-    )
+    fields = {"item_id": item_ids, "category_id": category_ids}
+    return Candidates(ad_ids=ad_ids, bids=bids, fields=fields)

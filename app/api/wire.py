@@ -104,7 +104,9 @@ class RankOutline(BaseModel):
             yield FieldError(
                 "explain", f"times {ads} ranked ads is more than {MAX_EXPLANATIONS}: use top_k"
             )
-        for place, fields in (("context", self.context), ("profile", self.profile or {})):
+        for place, fields in (("context", self.context), ("profile", self.profile)):
+            if not fields:
+                continue
             for _, name in names_given_twice([fields], spread_names_of([fields])):
                 yield _given_twice(f"{place}.{name}")
 

@@ -60,6 +60,8 @@ def is_field_value(value: Any) -> bool:  # noqa: ANN401 - whatever was in the bo
 
 def spread(fields: WireFields) -> Mapping[str, FieldValue]:
     """`score: [1.2, 0.5]` as the fields `score_0` and `score_1`, `score: [1.2]` as `score`."""
+    if not fields:  # as most are
+        return {}
     return {name: column[0] for name, column in spread_columns([fields]).items()}
 
 

@@ -14,7 +14,6 @@ LEAST_SHARE, MOST_TIMES = 0.1, 50.0  # of the first prediction that are believed
 SHORTEST_S = 1e-7
 
 FEATURES = 3  # jobs, candidates, pairs
-Matrix = list[list[float]]
 
 
 class Size(Struct, frozen=True):
@@ -52,12 +51,14 @@ class CostModel:
         start_s = start.clip(min=SHORTEST_S / 1e3)  # of a job, a candidate, a pair
         together = np.full((FEATURES, FEATURES), 1 / FEATURES)
         trust = TRUST_IN_SPEED * together + TRUST_IN_PROPORTIONS * (np.eye(FEATURES) - together)
-        # Three numbers at a time, for which numpy takes several times as long as Python.
+        # A few numbers at a time, for which numpy takes several times as long as Python.
         self._start_seconds_each: list[float] = start_s.tolist()
         self._seconds_each = self._start_seconds_each
-        self._trust: Matrix = trust.tolist()
-        self._information = self._trust
-        self._moment: list[float] = trust.sum(axis=1).tolist()  # of corrections that are all 1
+        self._equations: list[float] = [
+            *trust[np.triu_indices(FEATURES)].tolist(),
+            *trust.sum(axis=1).tolist(),  # solved by corrections that are all 1
+        ]
+        self._renewal = [(1 - FORGETTING) * trusted for trusted in self._equations]
 
     def predict_s(self, sizes: Iterable[Size]) -> float:
         """Seconds of one batch of these jobs."""
@@ -67,38 +68,29 @@ class CostModel:
 
     def learn(self, sizes: Iterable[Size], seconds: float) -> None:
         """One batch took so long."""
-        start_s = list(map(mul, self._start_seconds_each, _counts(sizes)))
-        total_s = sum(start_s)
-        shares = [part_s / total_s for part_s in start_s]
+        of_jobs_s, of_candidates_s, of_pairs_s = map(mul, self._start_seconds_each, _counts(sizes))
+        total_s = of_jobs_s + of_candidates_s + of_pairs_s
+        j, c, p = of_jobs_s / total_s, of_candidates_s / total_s, of_pairs_s / total_s
         times = min(max(seconds / total_s, LEAST_SHARE), MOST_TIMES)
-        kept, renewed = FORGETTING, 1 - FORGETTING
-        self._moment = [
-            kept * known + renewed * sum(trusted) + times * share
-            for known, trusted, share in zip(self._moment, self._trust, shares, strict=True)
+        seen = (j * j, j * c, j * p, c * c, c * p, p * p, times * j, times * c, times * p)
+        self._equations = [
+            FORGETTING * known + renewed + new
+            for known, renewed, new in zip(self._equations, self._renewal, seen, strict=True)
         ]
-        self._information = [
-            [
-                kept * known + renewed * trusted + share * other
-                for known, trusted, other in zip(known_row, trusted_row, shares, strict=True)
-            ]
-            for known_row, trusted_row, share in zip(
-                self._information, self._trust, shares, strict=True
-            )
-        ]
-        corrections = _solved(self._information, self._moment)
+        corrections = _solved(*self._equations)
         self._seconds_each = list(map(mul, corrections, self._start_seconds_each))
 
 
-def _solved(matrix: Matrix, right: Sequence[float]) -> tuple[float, float, float]:
-    """x of `matrix` x = `right`, of three rows, by Cramer's rule."""
-    (a, b, c), (d, e, f), (g, h, i) = matrix
-    x, y, z = right
-    minors = e * i - f * h, d * i - f * g, d * h - e * g
+def _solved(  # noqa: PLR0913, PLR0917 - a matrix and a vector
+    a: float, b: float, c: float, d: float, e: float, f: float, x: float, y: float, z: float
+) -> tuple[float, float, float]:
+    """The solution of [[a, b, c], [b, d, e], [c, e, f]] times it = [x, y, z], by Cramer's rule."""
+    minors = d * f - e * e, b * f - c * e, b * e - c * d
     determinant = a * minors[0] - b * minors[1] + c * minors[2]
     return (
-        (x * minors[0] - b * (y * i - f * z) + c * (y * h - e * z)) / determinant,
-        (a * (y * i - f * z) - x * minors[1] + c * (d * z - y * g)) / determinant,
-        (a * (e * z - y * h) - b * (d * z - y * g) + x * minors[2]) / determinant,
+        (x * minors[0] - b * (y * f - e * z) + c * (y * e - d * z)) / determinant,
+        (a * (y * f - e * z) - x * minors[1] + c * (b * z - c * y)) / determinant,
+        (a * (d * z - e * y) - b * (b * z - c * y) + x * minors[2]) / determinant,
     )
 
 

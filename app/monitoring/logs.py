@@ -26,11 +26,14 @@ class EventRecord(logging.LogRecord):
     """A record of what happens with every request: not of where in the code, and in which thread,
     which takes logging longer than all the rest."""
 
+    said: Mapping[str, object]
+
     def __init__(self, name: str, level: int, message: str, said: Mapping[str, object]) -> None:
         """`said`: what the line says besides."""
         vars(self).update(said)
         vars(self).update(
             _NOWHERE,
+            said=said,
             name=name,
             levelno=level,
             levelname=logging.getLevelName(level),
@@ -48,7 +51,7 @@ class JsonLine(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "time": datetime.fromtimestamp(record.created, UTC),
-            **{name: said for name, said in vars(record).items() if name not in OWN_ATTRIBUTES},
+            **_said_besides(record),
         }
         if record.exc_info:
             line["exc_info"] = self.formatException(record.exc_info)
@@ -58,6 +61,12 @@ class JsonLine(logging.Formatter):
             return _json(line).decode()
         except TypeError:
             return _json({str(name): _sayable(said) for name, said in line.items()}).decode()
+
+
+def _said_besides(record: logging.LogRecord) -> Mapping[str, object]:
+    if isinstance(record, EventRecord):
+        return record.said
+    return {name: said for name, said in vars(record).items() if name not in OWN_ATTRIBUTES}
 
 
 _json = partial(orjson.dumps, default=str)

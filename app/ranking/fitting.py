@@ -1,6 +1,7 @@
 """How much of a history is scored: the longer the queue, the less, down to the shortest length."""
 
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 from app.core.ladder import truncated_lengths
 from app.core.request import UserContext
@@ -25,10 +26,7 @@ def as_much_as_fits(
     if ticket.deadline.remaining_s() <= 0:
         return features.user  # late is not the same as too many; the queue says so
     behaviors = len(features.user.behaviors)
-    lengths = parts_of_time(version.encoder.schema.max_behaviors)
-    # Of lengths that leave as much of this history, the last has the largest part.
-    part_of = {min(length, behaviors): part for length, part in lengths}
-    *longer, (shortest, _) = part_of.items()
+    longer, shortest = choices(version.encoder.schema.max_behaviors, behaviors)
     ticket.least_cost_s = _cost_s(version, features, shortest)
     for length, part in longer:
         admission.now_costs(ticket, _cost_s(version, features, length))
@@ -37,6 +35,15 @@ def as_much_as_fits(
     admission.now_costs(ticket, ticket.least_cost_s)
     admission.check(ticket)
     return features.user.with_newest(shortest)
+
+
+@lru_cache(maxsize=2**12)
+def choices(longest: int, behaviors: int) -> tuple[Sequence[tuple[int, float]], int]:
+    """Of a history: lengths, most first, with the part of its time for each, and the shortest."""
+    # Of lengths that leave as much of it, the last has the largest part.
+    part_of = {min(length, behaviors): part for length, part in parts_of_time(longest)}
+    *longer, (shortest, _) = part_of.items()
+    return longer, shortest
 
 
 @cache

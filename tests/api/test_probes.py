@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from tests.api.bodies import body
 from tests.api.raw_http import exchange, parse
+from tests.eventually import eventually
 from tests.serving import RunningService
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0,text/plain;q=0.5"
@@ -45,12 +46,16 @@ def test_head_is_answered_as_get_without_the_body(service: RunningService, path:
 def test_the_log_says_that_it_was_head(
     service: RunningService, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def methods() -> list[str]:
+        lines = [line for line in caplog.records if getattr(line, "route", "") == "/v1/models"]
+        return [vars(line)["method"] for line in lines]
+
     with caplog.at_level(logging.INFO, "app.request"):
         service.client.head("/v1/models")
         service.client.get("/v1/models")
+        eventually(lambda: len(methods()) == 2)  # a line is written once its answer has left
 
-    lines = [line for line in caplog.records if getattr(line, "route", "") == "/v1/models"]
-    assert [vars(line)["method"] for line in lines] == ["HEAD", "GET"]
+    assert methods() == ["HEAD", "GET"]
 
 
 def test_head_where_there_is_nothing_to_get_is_refused_as_get_is(service: RunningService) -> None:
