@@ -150,12 +150,19 @@ def gate_rules(settings: Settings) -> GateRules:
 
 
 def open_recorder(settings: Settings, metrics: Metrics) -> Recorder | None:
-    """None where nothing is recorded."""
+    """None where nothing is recorded. Raises StartupRefused where it could not be."""
     if not settings.record_share:
         return None
+    files = RecordFiles(settings.record_folder, settings.record_mib * 2**20)
+    try:
+        files.make_folder()
+    except OSError as error:
+        raise StartupRefused(
+            f"CTR_RECORD_FOLDER: nothing can be recorded in {files.folder}: {error.strerror}"
+        ) from None
     key = settings.record_key
     return Recorder(
-        RecordFiles(settings.record_folder, settings.record_mib * 2**20),
+        files,
         metrics,
         share=settings.record_share,
         key=secrets.token_bytes(32)

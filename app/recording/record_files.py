@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from errno import EACCES
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +31,12 @@ class RecordFiles:
     def folder_bytes(self) -> int:
         """Of all files in the folder, once a line was appended."""
         return self._other_bytes + self._file_bytes
+
+    def make_folder(self) -> None:
+        """Raises OSError where it cannot be had, or takes no files."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES), str(self.folder))
 
     def append(self, line: bytes) -> None:
         """All of it, or OSError; after an error the next line begins a new file."""

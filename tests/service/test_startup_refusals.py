@@ -247,6 +247,20 @@ def test_of_two_services_that_start_at_once_on_one_port_the_second_is_refused() 
     assert_one_line(refusal.value)
 
 
+def test_a_folder_that_nothing_can_be_recorded_in_is_refused_by_name(
+    model_store: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    refusal = refusal_of(
+        Settings(model_store=model_store, record_share=0.5, record_folder=file / "recorded")
+    )
+
+    assert refusal.startswith("CTR_RECORD_FOLDER: ")
+    assert str(file) in refusal
+
+
 def test_a_model_store_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
 
