@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from msgspec.structs import asdict
 
 from app.core.batch import RaggedBatch
 from app.inference.choice import choose_runtime
@@ -77,9 +78,7 @@ def main() -> None:
 
 def eager(artifact: Artifact, batch: RaggedBatch) -> Callable[[], object]:
     model = trained_model(artifact)
-    tensors = {
-        name: torch.from_numpy(getattr(batch, name)) for name in RaggedBatch.__dataclass_fields__
-    }
+    tensors = {name: torch.from_numpy(array) for name, array in asdict(batch).items()}
     with torch.inference_mode():
         states = model.encode_users(
             BehaviorFeatures(tensors["behaviors_NF"], tensors["behavior_seconds_N"]),
