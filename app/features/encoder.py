@@ -101,8 +101,8 @@ class Encoder:
 
     def _behavior_rows(self, histories: Sequence[BehaviorSequence]) -> Rows:
         keys_NF = _end_to_end([history.keys_TF for history in histories])
-        rows_NF = np.empty((len(keys_NF), len(self.schema.behavior_fields)), np.int64)
-        for column, field in enumerate(self.schema.behavior_fields):
+        rows_NF = np.empty((len(keys_NF), len(self._fields.behavior)), np.int64)
+        for column, field in enumerate(self._fields.behavior):
             rows_NF[:, column] = self.vocabularies[field.name].rows_of(keys_NF[:, column])
         return rows_NF
 

@@ -26,7 +26,7 @@ def as_much_as_fits(
     if ticket.deadline.remaining_s() <= 0:
         return features.user  # late is not the same as too many; the queue says so
     behaviors = len(features.user.behaviors)
-    longer, shortest = choices(version.encoder.schema.max_behaviors, behaviors)
+    longer, shortest = lengths_to_try(version.encoder.schema.max_behaviors, behaviors)
     ticket.least_cost_s = _cost_s(version, features, shortest)
     for length, part in longer:
         admission.now_costs(ticket, _cost_s(version, features, length))
@@ -38,7 +38,7 @@ def as_much_as_fits(
 
 
 @lru_cache(maxsize=2**12)
-def choices(longest: int, behaviors: int) -> tuple[Sequence[tuple[int, float]], int]:
+def lengths_to_try(longest: int, behaviors: int) -> tuple[Sequence[tuple[int, float]], int]:
     """Of a history: lengths, most first, with the part of its time for each, and the shortest."""
     # Of lengths that leave as much of it, the last has the largest part.
     part_of = {min(length, behaviors): part for length, part in parts_of_time(longest)}

@@ -70,7 +70,7 @@ class RecordFiles:
 
     def _begin_file(self) -> None:
         self.close()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.make_folder()
         for oldest in files_in(self.folder)[: -(FILES - 1)]:
             oldest.unlink()
         self._other_bytes = sum(path.stat().st_size for path in files_in(self.folder))
